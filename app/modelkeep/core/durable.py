@@ -92,9 +92,11 @@ class Batch:
     called from several threads; `commit` from one. After a kill, at most temporary files are left.
     """
 
-    def __init__(self, tree: Tree, *, mode: int | None = 0o444) -> None:
+    def __init__(self, tree: Tree, *, mode: int | None = 0o444, folder_mode: int | None = None) -> None:
+        """`folder_mode` is set on each last folder that is made (a cache shared by a group)."""
         self._tree = tree
         self._mode = mode
+        self._folder_mode = folder_mode
         self._staged: list[_Staged] = []
         self._folders: set[str] = set()
         self._lock = threading.Lock()
@@ -121,9 +123,18 @@ class Batch:
 
     def stage_by(self, relpath: str, fill: Callable[[int], int]) -> int:
         """Like `stage`, but `fill(file descriptor)` writes the content (to clone or copy in the kernel)."""
-        folder, _, _ = relpath.rpartition("/")
+        return self.stage_as(relpath.rpartition("/")[0], fill, lambda: relpath, label=relpath)
+
+    def stage_as(
+        self, folder: str, fill: Callable[[int], int], name: Callable[[], str | None], *, label: str = ""
+    ) -> int:
+        """Write a file whose name its content decides: temporarily in `folder`, then under `name()`.
+
+        `name` is asked when the content is complete; None drops it (the same content is there already).
+        `label` is what an error calls it.
+        """
         temp = f"{folder}/{temp_name()}" if folder else temp_name()
-        with _os_errors(relpath):
+        with _os_errors(label or folder):
             self._make_folder(folder)
             path = os.path.join(self._tree.root, temp)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
@@ -131,20 +142,29 @@ class Batch:
                 written = fill(file)
                 if self._mode is not None:
                     os.chmod(file if os.chmod in os.supports_fd else path, self._mode)
+                final = name()
+                if final is not None:
+                    self._make_folder(final.rpartition("/")[0])
             except BaseException:
                 os.close(file)
                 os.unlink(path)
                 raise
             os.close(file)
+            if final is None:
+                os.unlink(path)
+                return written
         with self._lock:
-            self._staged.append(_Staged(temp, relpath))
+            self._staged.append(_Staged(temp, final))
         return written
 
     def _make_folder(self, folder: str) -> None:
         if folder in self._folders:
             return
+        path = os.path.join(self._tree.root, folder)
+        fresh = self._folder_mode is not None and not os.path.isdir(path)
         with self._tree.parent(f"{folder}/x" if folder else "x", create=True):
-            pass
+            if fresh and self._folder_mode is not None:
+                os.chmod(path, self._folder_mode)
         with self._lock:
             self._folders.add(folder)
 
