@@ -1,0 +1,93 @@
+"""The DVC config files of a project on disk: where the four levels lie, reading them, and safe edits.
+
+The texts themselves are the business of `formats.config`. Knows nothing of remotes' contents or of Git.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from modelkeep.core.durable import write_file
+from modelkeep.core.errors import StoreFailed
+from modelkeep.core.formats.config import Config, Sections, edit_config, parse_config
+from modelkeep.core.paths import Tree
+
+#: `config.local` may hold a password: nobody else on the machine needs to read it.
+_MODES = {"local": 0o600, "global": 0o600}
+
+
+def level_folders(root: Path) -> dict[str, Path]:
+    """The folder that holds the config file of each level, for the project at `root` (dvc-format §6.1)."""
+    return {
+        "system": _system_folder(),
+        "global": _global_folder(),
+        "repo": root / ".dvc",
+        "local": root / ".dvc",
+    }
+
+
+def file_name(level: str) -> str:
+    """The name of a level's file in its folder."""
+    return "config.local" if level == "local" else "config"
+
+
+def _system_folder() -> Path:
+    if chosen := os.environ.get("DVC_SYSTEM_CONFIG_DIR"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path("/Library/Application Support/dvc")
+    if sys.platform == "win32":
+        return Path(os.environ.get("ProgramData", "C:/ProgramData")) / "iterative" / "dvc"
+    return Path(os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")[0]) / "dvc"
+
+
+def _global_folder() -> Path:
+    if chosen := os.environ.get("DVC_GLOBAL_CONFIG_DIR"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "dvc"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "iterative" / "dvc"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dvc"
+
+
+def read_levels(root: Path) -> dict[str, Sections]:
+    """The parsed text of every level that exists. Raises InvalidFile naming the file and entry."""
+    found = {}
+    for level, folder in level_folders(root).items():
+        path = folder / file_name(level)
+        try:
+            text = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        shown = f".dvc/{path.name}" if level in ("repo", "local") else str(path)
+        found[level] = parse_config(text, shown)
+    return found
+
+
+def load_config(root: Path) -> Config:
+    """What the four levels say together."""
+    return Config.merge(read_levels(root))
+
+
+def change_config(root: Path, level: str, changes: Mapping[tuple[str, str], str | None]) -> None:
+    """Set (or with None remove) keys of one level's file, durably; creates the file where needed."""
+    folder = level_folders(root)[level]
+    name = file_name(level)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreFailed(f"{folder} could not be created: {error.strerror}.") from error
+    path = folder / name
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        text = b""
+    write_file(Tree(folder, system=True), name, edit_config(text, str(path), changes), mode=_mode(path, level))
+
+
+def _mode(path: Path, level: str) -> int | None:
+    return _MODES.get(level) if not path.exists() or level == "local" else None

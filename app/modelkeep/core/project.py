@@ -1,0 +1,265 @@
+"""The one door to a project: opens a folder and wires its parts together. Behaviour lives elsewhere.
+
+A Project may be used from several threads: parts that change the workspace take the project's lock, and
+every thread that talks to a remote gets a connection of its own from `using_remote`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from modelkeep.core.credentials import NO_QUESTIONS, Credentials, Questions, Vault, open_vault
+from modelkeep.core.engine.cache import Cache, open_cache
+from modelkeep.core.engine.catalogue import Catalogue
+from modelkeep.core.engine.configuration import level_folders, load_config
+from modelkeep.core.engine.history import History
+from modelkeep.core.engine.objectstore import ObjectStore
+from modelkeep.core.engine.workspace import Workspace
+from modelkeep.core.errors import ModelkeepError, NoRemote, NotAProject, Refused, Unsupported
+from modelkeep.core.formats.config import RemoteConfig
+from modelkeep.core.paths import Tree
+from modelkeep.core.settings import Settings
+from modelkeep.core.stores.base import RemoteSpec
+from modelkeep.core.stores.registry import login_address, open_store
+from modelkeep.core.values import Remote, Secret
+
+
+class Project:
+    """An opened project. Use `Project.open`; call `close` when done."""
+
+    def __init__(
+        self,
+        root: Path,
+        history: History | None,
+        *,
+        vault: Vault,
+        questions: Questions,
+        settings: Settings,
+    ) -> None:
+        self.root = root
+        self.history = history
+        self.vault = vault
+        self.settings = settings
+        self.tree = Tree(root)
+        self.credentials = Credentials(vault, questions, self._password_in_config)
+        #: What each remote was last seen to have: (when it was asked, size by key). See workflows.review.
+        self.listings: dict[str, tuple[datetime, dict[str, int]]] = {}
+        self._idle: dict[str, list[ObjectStore]] = {}
+        self._lock = threading.Lock()
+        if history is not None:
+            history.ask = self.credentials.git_prompt
+            history.trusted = self.is_trusted
+        self.reload()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str,
+        *,
+        vault: Vault | None = None,
+        questions: Questions = NO_QUESTIONS,
+        settings: Settings | None = None,
+    ) -> Project:
+        """Open the project that `folder` lies in. Raises NotAProject, InvalidFile; connects to nothing."""
+        root = find_root(Path(folder))
+        settings = settings or Settings.load()
+        no_scm = load_config(root).get("core", "no_scm") == "true"
+        history = None if no_scm else History.open(root)
+        return cls(root, history, vault=vault or open_vault(), questions=questions, settings=settings)
+
+    def reload(self) -> None:
+        """Read the config again and rewire what depends on it: after a switch of branch or an edit."""
+        self.config = load_config(self.root)
+        self.cache: Cache = open_cache(
+            self.cache_folder, shared=self.config.get("cache", "shared") == "group", project=self.root
+        )
+        if self.history is not None:
+            self.catalogue = Catalogue(self.history)
+        self.workspace = Workspace(
+            self.root,
+            git_root=self.history.git_root if self.history is not None else None,
+            cache=self.cache,
+            config=self.config,
+            history=self.history,
+        )
+        with self._lock:
+            idle, self._idle = self._idle, {}
+        for stores in idle.values():
+            for store in stores:
+                store.store.close()
+
+    def close(self) -> None:
+        """End all connections."""
+        with self._lock:
+            idle, self._idle = self._idle, {}
+        for stores in idle.values():
+            for store in stores:
+                store.store.close()
+
+    # -- facts -----------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name people know the project by: its folder's."""
+        return self.root.name
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where the objects are kept. Only the user's own config may move it out of the project."""
+        chosen = self.config.get("cache", "dir")
+        if not chosen:
+            return self.root / ".dvc" / "cache"
+        level = self.config.level_of("cache", "dir") or "repo"
+        return Path(os.path.normpath(level_folders(self.root)[level] / Path(chosen).expanduser()))
+
+    def git(self) -> History:
+        """The Git history; raises Unsupported in a project without Git."""
+        if self.history is None:
+            raise Unsupported(
+                "This project is not kept in Git, so it has no versions.",
+                hint="Data can be added, pushed and pulled; versions need a Git repository.",
+            )
+        return self.history
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the user allowed the programs that this repository's own settings start."""
+        return self.settings.is_trusted(self.root)
+
+    def require_trust(self, what: str) -> None:
+        """Raise Refused if `what` could start programs the repository chose and the user has not allowed."""
+        if self.history is None or self.is_trusted:
+            return
+        lines = self.history.unavoidable_programs()
+        if lines:
+            raise Refused(
+                f"This repository's own settings start programs, so {what} waits for your word.",
+                detail="\n".join(lines),
+                hint="If you trust where it comes from: modelkeep open --trust",
+            )
+
+    def stamp(self) -> str:
+        """A cheap fingerprint that changes when something outside changed refs, index, metafiles or config.
+
+        Looks only at names and times; for a watcher that asks every second from its own thread.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for path in self._watched():
+            try:
+                stat = os.lstat(path)
+            except OSError:
+                continue
+            digest.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+    def _watched(self) -> Iterator[str]:
+        yield from (str(self.root / ".dvc" / name) for name in ("config", "config.local"))
+        yield str(self.root)
+        for output in self.workspace.last_outputs:
+            yield str(self.root / output.metafile)
+            yield str(self.root / output.path)
+        if self.history is not None:
+            yield from self.history.watched()
+
+    # -- remotes ---------------------------------------------------------------------------------------
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """The remotes of the merged config, the default first. Contacts none of them."""
+        default = self.config.default_remote
+        found = [
+            Remote(
+                name=one.name,
+                url=one.url,
+                kind=one.kind,
+                is_default=one.name == default,
+                level=one.level,
+                has_secret_in_config=bool(one.secrets),
+                problem=one.problem,
+            )
+            for one in self.config.remotes()
+        ]
+        return tuple(sorted(found, key=lambda remote: (not remote.is_default, remote.name)))
+
+    def remote_config(self, name: str | None) -> RemoteConfig:
+        """The settings of the remote `name`, or of the default one. Raises NoRemote naming what exists."""
+        name = name or self.config.default_remote
+        known = {one.name: one for one in self.config.remotes()}
+        if name is None:
+            raise NoRemote("No default remote is set.", hint="Add one: modelkeep remote add -d NAME URL")
+        if name.lower() not in known:
+            names = ", ".join(known) or "none"
+            raise NoRemote(f"There is no remote called {name}.", hint=f"Remotes of this project: {names}.")
+        return known[name.lower()]
+
+    def remote_spec(self, name: str | None) -> RemoteSpec:
+        """Where the remote `name` lies, in the terms of the stores. Raises the config's own problem."""
+        config = self.remote_config(name)
+        if config.problem:
+            raise ModelkeepError(f"The remote {config.name} cannot be used: {config.problem}")
+        if config.kind == "local":
+            folder = config.local_path(level_folders(self.root)[config.level])
+            return RemoteSpec("local", path=str(folder), options=dict(config.options))
+        return RemoteSpec.parse(config.url, dict(config.options))
+
+    def address(self, name: str | None) -> str | None:
+        """The user@host:port a login for the remote is bound to; None where no login exists."""
+        return login_address(self.remote_spec(name))
+
+    @contextmanager
+    def using_remote(self, name: str | None = None) -> Iterator[ObjectStore]:
+        """A remote for the use of one thread; connects at its first call. Idle connections are kept."""
+        spec = self.remote_spec(name)
+        key = self.remote_config(name).name
+        with self._lock:
+            idle = self._idle.setdefault(key, [])
+            store = idle.pop() if idle else None
+        if store is None:
+            store = ObjectStore(open_store(spec, self.credentials), key)
+        try:
+            yield store
+        except BaseException:
+            store.store.close()
+            raise
+        with self._lock:
+            self._idle.setdefault(key, []).append(store)
+
+    def forget_listing(self, name: str) -> None:
+        """What was known of a remote is out of date."""
+        self.listings.pop(name, None)
+
+    # -- secrets ---------------------------------------------------------------------------------------
+
+    def config_secrets(self, level: str | None = None) -> tuple[tuple[str, str, str], ...]:
+        """(level, section, key) of every secret that stands in a DVC config file, never its value."""
+        return tuple(
+            found for found in self.config.secrets() if level is None or found[0] == level
+        )
+
+    def _password_in_config(self, address: str) -> Secret | None:
+        for one in self.config.remotes():
+            if one.kind == "ssh" and not one.problem and one.secrets and self.address(one.name) == address:
+                return one.secret("password")
+        return None
+
+
+def find_root(folder: Path) -> Path:
+    """The nearest folder at or above `folder` that holds a `.dvc` folder. Raises NotAProject."""
+    folder = Path(os.path.abspath(folder))
+    if not folder.is_dir():
+        raise NotAProject(f"There is no folder {folder}.")
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".dvc").is_dir():
+            return candidate
+    is_git = any((parent / ".git").exists() for parent in (folder, *folder.parents))
+    raise NotAProject(
+        f"{folder} is not in a project that tracks data.",
+        hint="Start tracking data in this Git repository: modelkeep init"
+        if is_git
+        else "Open a folder with a Git + DVC project, or start one: modelkeep init",
+    )
