@@ -40,7 +40,7 @@ def _system_folder() -> Path:
     if sys.platform == "darwin":
         return Path("/Library/Application Support/dvc")
     if sys.platform == "win32":
-        return Path(os.environ.get("ProgramData", "C:/ProgramData")) / "iterative" / "dvc"
+        return Path(os.environ.get("PROGRAMDATA", "C:/ProgramData")) / "iterative" / "dvc"
     return Path(os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")[0]) / "dvc"
 
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from modelkeep.core.engine.transfer import TransferPlan, TransferResult, Wanted, plan_transfer, prove, run_transfer
+from modelkeep.core.engine.transfer import (
+    TransferPlan,
+    TransferResult,
+    Wanted,
+    plan_transfer,
+    prove,
+    run_transfer,
+)
 from modelkeep.core.errors import MissingObjects, ModelkeepError, NoRemote, NotFound, Refused
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
@@ -133,9 +140,7 @@ def plan_push(
     plans = {}
     for name, outs in by_remote(project, outputs, remote).items():
         with project.using_remote(name) as store:
-            plans[name] = plan_transfer(
-                project.cache, store, wanted(outs), progress.child(f"Asking {name}")
-            )
+            plans[name] = plan_transfer(project.cache, store, wanted(outs), progress.child(f"Asking {name}"))
     return plans
 
 

@@ -25,7 +25,12 @@ from modelkeep.core.workflows import data, setup
 from modelkeep.core.workflows.publish import plan_publish, publish
 
 _PROJECT = "flower-classifier"
-_SPECIES = (("daisy", (250, 210, 70)), ("rose", (200, 40, 70)), ("tulip", (240, 120, 60)), ("iris", (90, 70, 190)))
+_SPECIES = (
+    ("daisy", (250, 210, 70)),
+    ("rose", (200, 40, 70)),
+    ("tulip", (240, 120, 60)),
+    ("iris", (90, 70, 190)),
+)
 _README = """# Flower classifier
 
 A demonstration project of Modelkeep: `data/` and `models/` are tracked with DVC metafiles, their content
@@ -131,7 +136,9 @@ class _Demo:
         self._train(lr=0.02, epochs=30, accuracy=0.90)
         data.add(project, ["models/classifier.safetensors"])
         history.commit(
-            ["models/classifier.safetensors.dvc", "params.yaml", "metrics.json"], "Train once more", self.progress
+            ["models/classifier.safetensors.dvc", "params.yaml", "metrics.json"],
+            "Train once more",
+            self.progress,
         )
         _, head = history.head()
         history.tag("v1.3-rc1", "Candidate for 1.3: not pushed yet", head)
@@ -174,7 +181,11 @@ class _Demo:
         self._write("data/labels.csv", ("\n".join(lines) + "\n").encode())
 
     def _model(self, generation: int) -> None:
-        shapes = {"conv1.weight": (16, 3, 3, 3), "conv2.weight": (32, 16, 3, 3), "head.weight": (len(_SPECIES), 512)}
+        shapes = {
+            "conv1.weight": (16, 3, 3, 3),
+            "conv2.weight": (32, 16, 3, 3),
+            "head.weight": (len(_SPECIES), 512),
+        }
         self._write("models/classifier.safetensors", _safetensors(shapes, generation))
 
 
@@ -208,7 +219,12 @@ def _png(size: int, rows: Iterable[bytes]) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
     header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", zlib.compress(b"".join(rows))) + part(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + part(b"IHDR", header)
+        + part(b"IDAT", zlib.compress(b"".join(rows)))
+        + part(b"IEND", b"")
+    )
 
 
 def _safetensors(shapes: dict[str, tuple[int, ...]], seed: int) -> bytes:

@@ -159,9 +159,7 @@ def _commit_paths(project: Project, status: Status, add: tuple[str, ...]) -> tup
     return tuple(dict.fromkeys(wanted))
 
 
-def _to_send(
-    project: Project, status: Status, add: tuple[str, ...], remote: str | None
-) -> tuple[int, int]:
+def _to_send(project: Project, status: Status, add: tuple[str, ...], remote: str | None) -> tuple[int, int]:
     """An estimate before anything is hashed: data to add by its size on disk."""
     measured = [project.workspace.measure(path) for path in add]
     return sum(files for files, _ in measured), sum(size for _, size in measured)
@@ -190,9 +188,7 @@ def _obstacles(project: Project, plan: PublishPlan, status: Status) -> list[Obst
     found: list[Obstacle] = []
     history = project.git()
     if unfinished(project) is not None:
-        found.append(
-            Obstacle("An earlier publish was interrupted.", "Resume it or undo it first.")
-        )
+        found.append(Obstacle("An earlier publish was interrupted.", "Resume it or undo it first."))
     name_problem = check_name(plan.version)
     if name_problem:
         found.append(Obstacle(name_problem, "Choose a name such as v1.0 or model@v1.0.0."))
@@ -295,9 +291,7 @@ def publish(project: Project, plan: PublishPlan, progress: Progress = SILENT) ->
     """Run a plan. Raises what stopped it; the journal then lets `resume` or `undo` go on."""
     blocking = [obstacle for obstacle in plan.obstacles if obstacle.blocks]
     if blocking:
-        raise Refused(
-            f"Version {plan.version} cannot be published: {blocking[0].text}", hint=blocking[0].fix
-        )
+        raise Refused(f"Version {plan.version} cannot be published: {blocking[0].text}", hint=blocking[0].fix)
     project.require_trust("publish")
     branch, base = project.git().head()
     record: dict[str, Any] = {
@@ -323,7 +317,9 @@ def unfinished(project: Project) -> Unfinished | None:
     step = str(record.get("step"))
     version = str(record.get("version"))
     can_undo = not record.get("git_pushing")
-    return Unfinished(version, step, f"Publishing {version} stopped before: {_TEXT.get(step, step)}", can_undo)
+    return Unfinished(
+        version, step, f"Publishing {version} stopped before: {_TEXT.get(step, step)}", can_undo
+    )
 
 
 def resume(project: Project, progress: Progress = SILENT) -> Changes:
@@ -491,15 +487,11 @@ class _Run:
         _, head = self.project.git().head()
         proven = {out.oid for out in self._outputs()}
         snapshot = self.project.catalogue.snapshot(self.project.git().resolve(head))
-        strangers = [
-            out.path for out in snapshot.outputs if data.is_pushed(out) and out.oid not in proven
-        ]
+        strangers = [out.path for out in snapshot.outputs if data.is_pushed(out) and out.oid not in proven]
         if not strangers:
             return
         outputs = tuple(out for out in snapshot.outputs if out.path in strangers)
-        missing = data.not_proven(
-            self.project, outputs, remote=self._chosen_remote(), progress=self.progress
-        )
+        missing = data.not_proven(self.project, outputs, remote=self._chosen_remote(), progress=self.progress)
         if missing:
             raise MissingObjects(
                 f"The commit names data that is not on the remote: {', '.join(strangers)}.",

@@ -148,7 +148,12 @@ def _plan_checkout(
         kept = {out.path for out in chosen.outputs}
         gone = [out for out in project.workspace.outputs().outputs if out.path not in kept and out.cached]
     return project.workspace.plan_checkout(
-        chosen.outputs, sub=dict(chosen.files), gone=gone, target=target, expect_fetched=True, progress=progress
+        chosen.outputs,
+        sub=dict(chosen.files),
+        gone=gone,
+        target=target,
+        expect_fetched=True,
+        progress=progress,
     )
 
 

@@ -82,14 +82,10 @@ def snapshots(
     return found
 
 
-def output_history(
-    project: Project, path: str, progress: Progress = SILENT
-) -> tuple[OutputVersion, ...]:
+def output_history(project: Project, path: str, progress: Progress = SILENT) -> tuple[OutputVersion, ...]:
     """Every distinct content the output at `path` had in any listed version, newest first."""
     listed = versions(project, progress)
-    ordered = sorted(
-        listed.all(), key=lambda v: v.when or datetime.min.replace(tzinfo=UTC), reverse=True
-    )
+    ordered = sorted(listed.all(), key=lambda v: v.when or datetime.min.replace(tzinfo=UTC), reverse=True)
     found = snapshots(project, ordered, progress)
     names: dict[ObjectId, list[str]] = {}
     first: dict[ObjectId, tuple[Output, Version]] = {}
@@ -360,9 +356,7 @@ def _text_or_binary(head: bytes, size: int, limit: int) -> Preview:
 # -- comparing -----------------------------------------------------------------------------------------
 
 
-def compare(
-    project: Project, before: Version, after: Version, progress: Progress = SILENT
-) -> TreeDiff:
+def compare(project: Project, before: Version, after: Version, progress: Progress = SILENT) -> TreeDiff:
     """What was added, changed, removed and renamed between two versions, down to single files.
 
     The workspace counts with the content it has on disk now. Sizes are None where nobody knows them yet.
@@ -371,9 +365,7 @@ def compare(
     return compare_trees(_tree(project, before, progress), _tree(project, after, progress))
 
 
-def _tree(
-    project: Project, version: Version, progress: Progress
-) -> dict[str, tuple[str, int | None]]:
+def _tree(project: Project, version: Version, progress: Progress) -> dict[str, tuple[str, int | None]]:
     if version.kind is VersionKind.WORKSPACE:
         return project.workspace.content(progress)
     found: dict[str, tuple[str, int | None]] = {}

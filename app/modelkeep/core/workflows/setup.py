@@ -6,6 +6,7 @@ screens; what has to be asked is asked through the project's Questions.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from modelkeep.core.errors import KeyringUnavailable, NoRemote, Refused, Unsuppo
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.settings import Settings
 from modelkeep.core.values import Change, Changes, Secret
 
 _DVCIGNORE = b"""# Add patterns of files dvc should ignore, which could improve
@@ -123,7 +123,9 @@ def add_remote(
     """
     name = name.lower()
     if not _NAME.fullmatch(name):
-        raise UsageError(f"“{name[:60]}” cannot be the name of a remote.", hint="Use letters, digits, - and _.")
+        raise UsageError(
+            f"“{name[:60]}” cannot be the name of a remote.", hint="Use letters, digits, - and _."
+        )
     if any(one.name == name for one in project.config.remotes()) and not force:
         raise UsageError(f"There is a remote called {name} already.", hint="Add --force to replace it.")
     stored = _stored_url(project, url)
@@ -165,6 +167,11 @@ def _stored_url(project: Project, url: str) -> str:
     return f"../{Path(url).as_posix()}"
 
 
+def relative_to_project(project: Project, folder: Path, text: str) -> str:
+    """A relative folder as typed in `folder`, seen from the project's root."""
+    return Path(os.path.relpath(os.path.join(os.path.abspath(folder), text), project.root)).as_posix()
+
+
 def _refuse_secret(key: str) -> None:
     if key in ("password", "passphrase", "secret_access_key", "session_token", "account_key", "token"):
         raise UsageError(
@@ -185,9 +192,7 @@ def modify_remote(
         _refuse_secret(key)
     if key == "url" and value is not None:
         value = _stored_url(project, value)
-    change_config(
-        project.root, level or remote.level, {(f'remote "{remote.name}"', key): value}
-    )
+    change_config(project.root, level or remote.level, {(f'remote "{remote.name}"', key): value})
     project.reload()
     project.forget_listing(remote.name)
     return Changes(Change.CONFIG, f"{key} of {remote.name} was {'removed' if value is None else 'set'}.")
@@ -213,7 +218,9 @@ def set_default_remote(project: Project, name: str | None, *, level: str = "repo
     chosen = project.remote_config(name).name if name is not None else None
     change_config(project.root, level, {("core", "remote"): chosen})
     project.reload()
-    return Changes(Change.CONFIG, f"The default remote is {chosen}." if chosen else "No remote is the default.")
+    return Changes(
+        Change.CONFIG, f"The default remote is {chosen}." if chosen else "No remote is the default."
+    )
 
 
 # -- logins --------------------------------------------------------------------------------------------
@@ -306,13 +313,17 @@ def migrate_secrets(project: Project, progress: Progress = SILENT) -> Changes:
     project.reload()
     if not moved:
         raise NoRemote("No SSH password stands in a config file of this project.")
-    notes = ["The dvc command will ask for the password itself now (dvc remote modify --local NAME ask_password true)."]
+    notes = [
+        "The dvc command will ask for the password itself now (dvc remote modify --local NAME ask_password true)."
+    ]
     if project.history is not None and project.history.in_history(".dvc/config", "password"):
         notes.append(
             "A password stands in the Git history of .dvc/config: whoever can read the repository knows it."
             " Change it on the server."
         )
-    return Changes(Change.CONFIG, f"Moved the password of {', '.join(moved)} into the keyring.", notes=tuple(notes))
+    return Changes(
+        Change.CONFIG, f"Moved the password of {', '.join(moved)} into the keyring.", notes=tuple(notes)
+    )
 
 
 def trust_project(project: Project, trusted: bool = True) -> None:

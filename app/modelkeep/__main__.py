@@ -1,0 +1,36 @@
+"""Decides which face is wanted: a folder or nothing opens the window, anything else is the command line.
+
+The one place that knows both faces. The window's libraries are imported only when a window is opened.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run Modelkeep with `argv` (default: the program's arguments) and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    from modelkeep.cli import COMMANDS
+    from modelkeep.cli import main as run
+
+    if not arguments:
+        arguments = ["open"]
+    elif len(arguments) == 1 and arguments[0] not in COMMANDS and Path(arguments[0]).is_dir():
+        arguments = ["open", arguments[0]]
+    return run(arguments, _window)
+
+
+def _window(folder: Path | None, picture: Path | None) -> int:
+    """Open the window on a project (None: the start page), or draw it into the file `picture`."""
+    from modelkeep.gui import app
+
+    if picture is None:
+        return app.run(folder)
+    print(app.draw(folder, picture))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

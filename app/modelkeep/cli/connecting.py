@@ -1,0 +1,229 @@
+"""Commands that set up and connect: init, clone, remote, login, open, demo."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from modelkeep.cli.output import changes_json, print_changes, print_json, print_table
+from modelkeep.cli.terminal import TerminalQuestions
+from modelkeep.core.errors import UsageError
+from modelkeep.core.progress import Progress
+from modelkeep.core.project import Project
+from modelkeep.core.values import Changes, Secret
+from modelkeep.core.workflows import setup
+
+Show = Callable[[], int | None]
+
+
+def _shown(done: Changes, arguments: argparse.Namespace) -> Show:
+    return lambda: print_json(changes_json(done)) if arguments.json else print_changes(done)
+
+
+def _in(arguments: argparse.Namespace, folder: str) -> Path:
+    return Path(arguments.directory) / folder
+
+
+def _placed(what: str, path: Path, arguments: argparse.Namespace) -> Show:
+    return lambda: print_json({"path": str(path)}) if arguments.json else print(f"{what} {path}")
+
+
+def init(arguments: argparse.Namespace, progress: Progress) -> Show:
+    """Start a project."""
+    root = setup.init(
+        _in(arguments, arguments.folder), subdir=arguments.subdir, no_scm=arguments.no_scm, progress=progress
+    )
+    return _placed("Data can be tracked now in", root, arguments)
+
+
+def clone(arguments: argparse.Namespace, progress: Progress) -> Show:
+    """Clone a project; its data comes with `pull`."""
+    name = arguments.folder or arguments.url.rstrip("/").rpartition("/")[2].removesuffix(".git")
+    root = setup.clone(arguments.url, _in(arguments, name), questions=TerminalQuestions(), progress=progress)
+    return _placed("Cloned into", root, arguments)
+
+
+# -- remotes -------------------------------------------------------------------------------------------
+
+
+def remote(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    """add, modify, remove, list, default, test, trust."""
+    return _ACTIONS[arguments.action](project, arguments, progress)
+
+
+def _add(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    url = arguments.url
+    if "://" not in url and not url.startswith("~") and not os.path.isabs(url) and ":" not in url:
+        from modelkeep.core.workflows.setup import relative_to_project
+
+        url = relative_to_project(project, Path(arguments.directory), url)
+    done = setup.add_remote(
+        project,
+        arguments.name,
+        url,
+        default=arguments.default,
+        level=arguments.level or "repo",
+        force=arguments.force,
+    )
+    return _shown(done, arguments)
+
+
+def _modify(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    if (arguments.value is None) != arguments.unset:
+        raise UsageError("Give a value, or --unset to remove the setting.")
+    done = setup.modify_remote(project, arguments.name, arguments.key, arguments.value, level=arguments.level)
+    return _shown(done, arguments)
+
+
+def _remove(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    return _shown(setup.remove_remote(project, arguments.name, level=arguments.level), arguments)
+
+
+def _list(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    found = project.remotes()
+
+    def show() -> None:
+        if arguments.json:
+            print_json(
+                [
+                    {
+                        "name": one.name,
+                        "url": one.url,
+                        "kind": one.kind,
+                        "default": one.is_default,
+                        "level": one.level,
+                        "secret_in_config": one.has_secret_in_config,
+                        "problem": one.problem or None,
+                    }
+                    for one in found
+                ]
+            )
+            return
+        rows = [
+            (
+                ("* " if one.is_default else "  ") + one.name,
+                one.url,
+                one.level,
+                _remark(one.has_secret_in_config, one.problem),
+            )
+            for one in found
+        ]
+        print_table(("  name", "address", "level", ""), rows)
+        if not rows:
+            print("No remotes yet. Add one: modelkeep remote add -d NAME URL")
+
+    return show
+
+
+def _remark(has_secret: bool, problem: str) -> str:
+    if problem:
+        return problem
+    return "a password stands in the config: modelkeep login --migrate" if has_secret else ""
+
+
+def _default(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    if arguments.name is None and not arguments.unset:
+        name = project.config.default_remote
+        return lambda: (
+            print_json({"default": name}) if arguments.json else print(name or "No default remote.")
+        )
+    return _shown(
+        setup.set_default_remote(project, arguments.name, level=arguments.level or "repo"), arguments
+    )
+
+
+def _test(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    said = setup.test_remote(project, arguments.name, progress)
+    return lambda: print_json({"ok": True, "text": said}) if arguments.json else print(f"It works: {said}")
+
+
+def _trust(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    return _shown(setup.trust_host(project, arguments.name, arguments.fingerprint, progress), arguments)
+
+
+_ACTIONS: dict[str, Callable[[Project, argparse.Namespace, Progress], Show]] = {
+    "add": _add,
+    "modify": _modify,
+    "remove": _remove,
+    "list": _list,
+    "default": _default,
+    "test": _test,
+    "trust": _trust,
+}
+
+
+# -- logins --------------------------------------------------------------------------------------------
+
+
+def login(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    """Log in once, move old passwords to the keyring, or forget a login."""
+    if arguments.migrate:
+        return _shown(setup.migrate_secrets(project, progress), arguments)
+    if arguments.forget:
+        return _shown(setup.forget_login(project, arguments.remote), arguments)
+    password = None
+    if arguments.password_stdin:
+        password = Secret(sys.stdin.readline().rstrip("\r\n"))
+    return _shown(setup.login(project, arguments.remote, password, progress), arguments)
+
+
+# -- the window ----------------------------------------------------------------------------------------
+
+
+def open_window(arguments: argparse.Namespace, progress: Progress) -> Show:
+    """Open the window on a project, or on the list of recent ones."""
+    folder = _in(arguments, arguments.folder) if arguments.folder else _project_here(arguments)
+    if arguments.trust:
+        if folder is None:
+            raise UsageError("Name the project to trust.")
+        project = Project.open(folder)
+        setup.trust_project(project)
+        project.close()
+    return _window(folder, arguments)
+
+
+def _project_here(arguments: argparse.Namespace) -> Path | None:
+    from modelkeep.core.errors import NotAProject
+    from modelkeep.core.project import find_root
+
+    try:
+        return find_root(Path(arguments.directory))
+    except NotAProject:
+        return None
+
+
+def _window(folder: Path | None, arguments: argparse.Namespace) -> Callable[[], int]:
+    if arguments.picture:
+        return lambda: int(arguments.window(folder, Path(arguments.picture)))
+    if not has_display():
+        raise UsageError(
+            "There is no display to open a window on.",
+            hint="Draw it to a file: modelkeep open FOLDER --picture FILE.png, or use the other commands.",
+        )
+    return lambda: int(arguments.window(folder, None))
+
+
+def has_display() -> bool:
+    """Whether a window can be opened: Qt would abort the program where it cannot."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def demo(arguments: argparse.Namespace, progress: Progress) -> Show:
+    """Make the demonstration project and open the window on it."""
+    from modelkeep.core.workflows.demo import find_demo, make_demo
+
+    folder = (
+        _in(arguments, arguments.folder)
+        if arguments.folder
+        else Path(tempfile.mkdtemp(prefix="modelkeep-demo-"))
+    )
+    root = find_demo(folder) or make_demo(folder, progress)
+    if not arguments.picture and (arguments.no_window or not has_display()):
+        return _placed("The demonstration is in", root, arguments)
+    return _window(root, arguments)

@@ -1,0 +1,229 @@
+"""The words of the command line and their help. Imports nothing heavy, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from modelkeep import __version__
+
+Sub = argparse.ArgumentParser
+
+
+def _versions(sub: Sub) -> None:
+    sub.add_argument("--tags", action="store_true", help="tags only")
+    sub.add_argument("--branches", action="store_true", help="branches only")
+    sub.add_argument("--commits", action="store_true", help="also commits that touched tracked data")
+    sub.add_argument("--remote", action="store_true", help="ask the remote which data it has")
+
+
+def _show(sub: Sub) -> None:
+    sub.add_argument(
+        "version", nargs="?", default="workspace", help="tag, branch or commit (default: workspace)"
+    )
+    sub.add_argument("output", nargs="?", help="list the files of this output")
+    sub.add_argument("--remote", action="store_true", help="ask the remote which data it has")
+    sub.add_argument("--history", metavar="OUTPUT", help="every content one output ever had")
+
+
+def _add(sub: Sub) -> None:
+    sub.add_argument("targets", nargs="+", metavar="PATH", help="file or folder to track")
+    sub.add_argument("--file", metavar="DIR/NAME.dvc", help="write the metafile there")
+    sub.add_argument("--glob", action="store_true", help="PATHs are patterns")
+
+
+def _status(sub: Sub) -> None:
+    sub.add_argument("-c", "--cloud", action="store_true", help="also ask the remote")
+
+
+def _targets(sub: Sub) -> None:
+    sub.add_argument("targets", nargs="*", metavar="PATH", help="outputs, metafiles or files in an output")
+
+
+def _transfer(sub: Sub) -> None:
+    _targets(sub)
+    sub.add_argument("-r", "--remote", metavar="NAME", help="use this remote")
+    sub.add_argument(
+        "-j", "--jobs", type=int, metavar="N", help="accepted for familiarity; the engine decides"
+    )
+
+
+def _scopes(sub: Sub) -> None:
+    _transfer(sub)
+    sub.add_argument("--rev", action="append", default=[], metavar="VERSION", help="a version (repeatable)")
+    sub.add_argument("-T", "--all-tags", action="store_true", help="all tags")
+    sub.add_argument("-a", "--all-branches", action="store_true", help="all branches")
+
+
+def _pull(sub: Sub) -> None:
+    _transfer(sub)
+    sub.add_argument(
+        "-f", "--force", action="store_true", help="replace unsaved data (it is saved in the cache)"
+    )
+
+
+def _checkout(sub: Sub) -> None:
+    _targets(sub)
+    sub.add_argument(
+        "-f", "--force", action="store_true", help="replace unsaved data (it is saved in the cache)"
+    )
+
+
+def _publish(sub: Sub) -> None:
+    sub.add_argument("version", nargs="?", help="name of the new version, such as v1.2")
+    sub.add_argument("targets", nargs="*", metavar="PATH", help="what to add (default: all changed outputs)")
+    sub.add_argument("-m", "--message", default="", help="message of commit and tag")
+    sub.add_argument("-r", "--remote", metavar="NAME", help="use this remote")
+    sub.add_argument("--git-remote", metavar="NAME", help="push Git there (default: origin)")
+    sub.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
+    group = sub.add_mutually_exclusive_group()
+    group.add_argument("--resume", action="store_true", help="finish an interrupted publish")
+    group.add_argument("--undo", action="store_true", help="take an interrupted publish back")
+
+
+def _restore(sub: Sub) -> None:
+    sub.add_argument("version", nargs="?", help="tag, branch or commit")
+    sub.add_argument("outputs", nargs="*", metavar="OUTPUT", help="only these, into the workspace")
+    sub.add_argument(
+        "-b", "--branch", metavar="NAME", nargs="?", const="", help="into a new branch (default)"
+    )
+    sub.add_argument("--detach", action="store_true", help="without a branch")
+    sub.add_argument("--folder", metavar="DIR", help="into another folder")
+    sub.add_argument(
+        "-f", "--force", action="store_true", help="replace unsaved data (it is saved in the cache)"
+    )
+    sub.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
+    sub.add_argument("--replaced", action="store_true", help="list what earlier restores replaced")
+    sub.add_argument("--bring-back", metavar="ID", help="put back what a restore replaced")
+
+
+def _export(sub: Sub) -> None:
+    sub.add_argument("version", help="tag, branch or commit")
+    sub.add_argument("folder", help="where to write it")
+    sub.add_argument("outputs", nargs="*", metavar="OUTPUT", help="only these")
+    sub.add_argument("-f", "--force", action="store_true", help="replace files that differ")
+
+
+def _diff(sub: Sub) -> None:
+    sub.add_argument("before", nargs="?", default="HEAD", help="version (default: HEAD)")
+    sub.add_argument("after", nargs="?", default="workspace", help="version (default: workspace)")
+
+
+def _remote(sub: Sub) -> None:
+    words = sub.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = words.add_parser("add", help="add a remote")
+    add.add_argument("name")
+    add.add_argument("url", help="folder or ssh://user@host/path")
+    add.add_argument("-d", "--default", action="store_true", help="use it when none is named")
+    add.add_argument("-f", "--force", action="store_true", help="replace one of that name")
+    modify = words.add_parser("modify", help="change a setting of a remote")
+    modify.add_argument("name")
+    modify.add_argument("key")
+    modify.add_argument("value", nargs="?")
+    modify.add_argument("-u", "--unset", action="store_true", help="remove the setting")
+    remove = words.add_parser("remove", help="remove a remote; its content stays")
+    remove.add_argument("name")
+    for one in (add, modify, remove):
+        _level(one)
+    words.add_parser("list", help="list remotes")
+    default = words.add_parser("default", help="show or set the default remote")
+    default.add_argument("name", nargs="?")
+    default.add_argument("-u", "--unset", action="store_true")
+    _level(default)
+    test = words.add_parser("test", help="connect and look")
+    test.add_argument("name", nargs="?")
+    trust = words.add_parser("trust", help="trust the host key with this fingerprint")
+    trust.add_argument("name")
+    trust.add_argument("--fingerprint", required=True, metavar="SHA256:…")
+    for one in (add, modify, remove, default, test, trust, words.choices["list"]):
+        _output_options(one, argparse.SUPPRESS)
+
+
+def _level(sub: Sub) -> None:
+    group = sub.add_mutually_exclusive_group()
+    group.add_argument(
+        "--local", dest="level", action="store_const", const="local", help="in .dvc/config.local"
+    )
+    group.add_argument("--global", dest="level", action="store_const", const="global", help="for this user")
+
+
+def _login(sub: Sub) -> None:
+    sub.add_argument("remote", nargs="?", help="name of the remote (default: the default remote)")
+    sub.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    sub.add_argument(
+        "--migrate", action="store_true", help="move passwords found in config files to the keyring"
+    )
+    sub.add_argument("--forget", action="store_true", help="remove the stored password")
+
+
+def _init(sub: Sub) -> None:
+    sub.add_argument("folder", nargs="?", default=".")
+    sub.add_argument("--subdir", action="store_true", help="in a sub-folder of a Git repository")
+    sub.add_argument("--no-scm", action="store_true", help="without Git")
+
+
+def _clone(sub: Sub) -> None:
+    sub.add_argument("url")
+    sub.add_argument("folder", nargs="?")
+
+
+def _open(sub: Sub) -> None:
+    sub.add_argument("folder", nargs="?")
+    sub.add_argument(
+        "--trust", action="store_true", help="allow the programs this repository's settings start"
+    )
+    sub.add_argument("--picture", metavar="FILE.png", help="draw the window to a file and leave")
+
+
+def _demo(sub: Sub) -> None:
+    sub.add_argument("folder", nargs="?", help="where to make it (default: a new temporary folder)")
+    sub.add_argument("--no-window", action="store_true", help="only make it")
+    sub.add_argument("--picture", metavar="FILE.png", help="draw the window to a file and leave")
+
+
+_TABLE: dict[str, tuple[str, Callable[[Sub], None]]] = {
+    "versions": ("list tags, branches and what they hold", _versions),
+    "show": ("what is tracked at a version", _show),
+    "status": ("what changed in the workspace", _status),
+    "diff": ("what changed in the data between two versions", _diff),
+    "add": ("track data, or record its current content", _add),
+    "push": ("send data to the remote", _scopes),
+    "fetch": ("bring data from the remote into the cache", _scopes),
+    "pull": ("fetch, then check out", _pull),
+    "checkout": ("make the workspace match its metafiles", _checkout),
+    "publish": ("add, push, verify, commit, tag and push Git in one safe action", _publish),
+    "restore": ("bring a version or some of its outputs back", _restore),
+    "export": ("copy a version's data into another folder", _export),
+    "remote": ("manage remotes", _remote),
+    "login": ("log in to a remote once", _login),
+    "init": ("start tracking data in a folder", _init),
+    "clone": ("clone a project", _clone),
+    "open": ("open the window", _open),
+    "demo": ("make and open a small demonstration project", _demo),
+}
+COMMANDS = frozenset(_TABLE) | {"-h", "--help", "--version", "-C"}
+
+
+def _output_options(sub: Sub, default: object = False) -> None:
+    sub.add_argument("--json", action="store_true", default=default, help="print one JSON document")
+    sub.add_argument("-q", "--quiet", action="store_true", default=default, help="no progress bar")
+    sub.add_argument(
+        "-y", "--yes", action="store_true", default=default, help="answer what would be asked with yes"
+    )
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; exits with 2 and a usage line if they make no sense."""
+    parser = argparse.ArgumentParser(
+        prog="modelkeep",
+        description="Versions of datasets and models kept in Git and DVC-format storage.",
+        epilog="modelkeep [FOLDER] opens the window.",
+    )
+    parser.add_argument("--version", action="version", version=f"modelkeep {__version__}")
+    parser.add_argument("-C", dest="directory", default=".", metavar="FOLDER", help="work in this folder")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (text, fill) in _TABLE.items():
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        _output_options(sub)
+        fill(sub)
+    return parser.parse_args(list(argv))

@@ -1,0 +1,137 @@
+"""The terminal as a place to show progress and to ask. Without a terminal nothing is shown or asked."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from modelkeep.core.errors import LoginNeeded, UnknownHost
+from modelkeep.core.paths import visible
+from modelkeep.core.progress import Progress, Reading
+from modelkeep.core.values import Secret
+
+_SCREEN = threading.Lock()
+_EVERY = 0.2  # seconds between two looks at the progress
+_FIRST = 0.5  # seconds before anything is drawn: short work stays silent
+
+
+@contextmanager
+def running(progress: Progress, *, quiet: bool) -> Iterator[None]:
+    """Draw `progress` as a line on a terminal's standard error while inside."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    stop = threading.Event()
+    thread = threading.Thread(target=_draw, args=(progress, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _draw(progress: Progress, stop: threading.Event) -> None:
+    started = time.monotonic()
+    pace = _Pace()
+    drawn = False
+    while not stop.wait(_EVERY):
+        if time.monotonic() - started < _FIRST or not _SCREEN.acquire(blocking=False):
+            continue
+        try:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write("\r" + _line(progress.reading(), pace)[:width].ljust(width))
+            sys.stderr.flush()
+            drawn = True
+        finally:
+            _SCREEN.release()
+    if drawn:
+        sys.stderr.write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
+        sys.stderr.flush()
+
+
+class _Pace:
+    """Bytes per second of the current phase."""
+
+    def __init__(self) -> None:
+        self.phase = ""
+        self.started = 0.0
+
+    def of(self, reading: Reading) -> float:
+        now = time.monotonic()
+        if reading.phase != self.phase:
+            self.phase, self.started = reading.phase, now
+        elapsed = now - self.started
+        return reading.done_bytes / elapsed if elapsed > 0.5 else 0.0
+
+
+def _line(reading: Reading, pace: _Pace) -> str:
+    import humanize
+
+    parts = [reading.phase]
+    fraction = reading.fraction
+    if fraction is not None:
+        filled = int(fraction * 20)
+        parts.append(f"[{'█' * filled}{'·' * (20 - filled)}] {fraction:4.0%}")
+    if reading.total_bytes:
+        parts.append(
+            f"{humanize.naturalsize(reading.done_bytes)} of {humanize.naturalsize(reading.total_bytes)}"
+        )
+    elif reading.done_bytes:
+        parts.append(humanize.naturalsize(reading.done_bytes))
+    if reading.total_files:
+        parts.append(f"{reading.done_files}/{reading.total_files} files")
+    speed = pace.of(reading)
+    if speed:
+        parts.append(f"{humanize.naturalsize(speed)}/s")
+        if reading.total_bytes > reading.done_bytes:
+            left = (reading.total_bytes - reading.done_bytes) / speed
+            parts.append(f"{int(left // 60)}:{int(left % 60):02} left")
+    return "  ".join(part for part in parts if part)
+
+
+class TerminalQuestions:
+    """Asks on the terminal; without one, raises the error that says what is needed instead."""
+
+    def password(self, address: str, *, attempt: int, prompt: str) -> Secret | None:
+        """The password for `address`, or None when the user gives an empty one."""
+        if not sys.stdin.isatty():
+            raise LoginNeeded(
+                address,
+                hint="Log in once: modelkeep login REMOTE --password-stdin < FILE (or in a terminal).",
+            )
+        with _SCREEN:
+            if attempt > 1:
+                print("\rThe server did not accept that password.", file=sys.stderr)
+            text = getpass.getpass(f"\r{visible(prompt) or f'Password for {address}'}: ".replace(":: ", ": "))
+        return Secret(text) if text else None
+
+    def passphrase(self, keyfile: str, *, attempt: int) -> Secret | None:
+        """What unlocks a key file, or None to go on without that key."""
+        if not sys.stdin.isatty():
+            return None
+        with _SCREEN:
+            text = getpass.getpass(f"\rPassphrase for {visible(keyfile)}: ")
+        return Secret(text) if text else None
+
+    def trust_host(self, host: str, key_type: str, fingerprint: str) -> str:
+        """Show an unknown host's fingerprint; anything but a plain yes means no."""
+        if not sys.stdin.isatty():
+            raise UnknownHost(host, key_type, fingerprint)
+        with _SCREEN:
+            print(
+                f"\rThe identity of {visible(host)} is not known yet. It presents the {key_type} key\n"
+                f"  {fingerprint}\nCompare it with the one its administrator gives you.",
+                file=sys.stderr,
+            )
+            print(
+                "Trust and remember it? Type yes, once, or press Enter to cancel: ", end="", file=sys.stderr
+            )
+            sys.stderr.flush()
+            answer = sys.stdin.readline().strip().lower()
+        return {"yes": "remember", "once": "once"}.get(answer, "cancel")
