@@ -1,0 +1,242 @@
+"""The objects on this machine: files come in by one pass of hashing and copying, and go out only verified.
+
+An object is never believed for being read-only: mode 0444 is set here because DVC expects it. Knows the
+workspace as a Tree of paths, and nothing of outputs, metafiles or Git.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from modelkeep.core.durable import Batch, store_failed
+from modelkeep.core.engine.cache_copy import copy_hashing, write_all
+from modelkeep.core.engine.cache_insert import Inserted, Insertion, Source
+from modelkeep.core.engine.hashing import hash_bytes
+from modelkeep.core.engine.objectstore import ObjectStore
+from modelkeep.core.engine.statmemory import StatMemory
+from modelkeep.core.errors import CorruptObject, NotFound, StoreFailed
+from modelkeep.core.paths import Tree
+from modelkeep.core.progress import SILENT, Progress
+from modelkeep.core.stores.local import LocalStore
+from modelkeep.core.values import ObjectId
+
+__all__ = ["Cache", "Inserted", "Source", "open_cache"]
+
+BATCH_FILES = 2000
+BATCH_BYTES = 256 << 20
+#: A temporary file untouched for this long (seconds) belongs to a program that was killed.
+STALE = 3600.0
+_OBJECTS = "files/md5"
+
+
+def open_cache(root: Path, quarantine: Path, *, shared: bool = False) -> Cache:
+    """The cache in the folder `root`; `shared` makes its folders writable for the group (`cache.shared`).
+
+    `quarantine` is the folder for objects found to be wrong. Nothing is created before something is stored.
+    """
+    return Cache(root, quarantine, shared=shared)
+
+
+class Cache(ObjectStore):
+    """The cache in a local folder. All but `insert_files` and `put` is safe from several threads."""
+
+    def __init__(self, root: Path, quarantine: Path, *, shared: bool = False) -> None:
+        self._dir_mode = 0o2775 if shared else None
+        super().__init__(LocalStore(root, dir_mode=self._dir_mode), "the cache")
+        self.root = root
+        self._quarantine = quarantine
+        self._tree = Tree(root)
+
+    def path(self, oid: ObjectId) -> Path:
+        """Where the object lies or would lie."""
+        assert isinstance(self.store, LocalStore)
+        return self.store.path(oid.key)
+
+    # -- in --------------------------------------------------------------------------------------------
+
+    def insert_files(
+        self,
+        tree: Tree,
+        files: Iterable[Source],
+        progress: Progress = SILENT,
+        *,
+        memory: StatMemory | None = None,
+    ) -> dict[str, Inserted]:
+        """Put workspace files into the cache; return what each became, by path. Durable when this returns.
+
+        A file is read once, or not at all where `memory` knows it and an object of its size is there; a file
+        that is read also replaces an object that may have been damaged. Reports bytes and files. Raises
+        StoreFailed if space is short (before anything is written), Refused for what is no regular file or was
+        written to meanwhile, NotFound, Cancelled; batches finished before stay.
+        """
+        inserted: dict[str, Inserted] = {}
+        waiting: list[Source] = []
+        for source in files:
+            known = memory.known(source.status) if memory else None
+            if known is not None and self.has(ObjectId(known), source.status.st_size):
+                inserted[source.path] = Inserted(known, source.status.st_size)
+                progress.advance(source.status.st_size, files=1)
+            else:
+                waiting.append(source)
+        if waiting:
+            self._prepare()
+            self._check_space(sum(source.status.st_size for source in waiting))
+        insertion = Insertion(tree, _OBJECTS, self._name, memory, progress)
+        for group in _groups(waiting):
+            with self._batch() as batch:
+                inserted |= insertion.run(batch, group)
+        return inserted
+
+    def put(self, data: bytes, *, is_dir: bool = False) -> ObjectId:
+        """Store `data` (a manifest, with `is_dir`) as an object, durably. Its files must be there before."""
+        self._prepare()
+        oid = ObjectId(hash_bytes(data), is_dir=is_dir)
+        with self._batch() as batch:
+            batch.stage(oid.key, (data,))
+        return oid
+
+    def has(self, oid: ObjectId, size: int) -> bool:
+        """Whether there is an object of this size now. One of another size is moved into quarantine."""
+        there = self._lstat(oid)
+        if there is None:
+            return False
+        if stat.S_ISLNK(there.st_mode):
+            there = os.stat(self.path(oid))  # DVC may have linked an object from elsewhere
+        if stat.S_ISREG(there.st_mode) and there.st_size == size:
+            return True
+        self.quarantine(oid)
+        return False
+
+    def _lstat(self, oid: ObjectId) -> os.stat_result | None:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return os.lstat(os.path.join(self.root, oid.key))
+        return None
+
+    def _name(self, digest: str, size: int, source: os.stat_result) -> str | None:
+        """The key for new content; None if the file that was read *is* the object (a hard link)."""
+        oid = ObjectId(digest)
+        there = self._lstat(oid)
+        if there is not None and os.path.samestat(there, source):
+            return None
+        if there is not None and there.st_size != size:
+            self.quarantine(oid)
+        return oid.key
+
+    def _batch(self) -> Batch:
+        return Batch(self._tree, folder_mode=self._dir_mode)
+
+    def _prepare(self) -> None:
+        try:
+            for path in (self.root, self.root / "files", self.root / _OBJECTS):
+                if not path.is_dir():
+                    path.mkdir(parents=True, exist_ok=True)
+                    if self._dir_mode is not None:
+                        path.chmod(self._dir_mode)
+        except OSError as error:
+            raise store_failed(error, str(self.root)) from error
+        self._sweep_folder(os.path.join(self.root, _OBJECTS), STALE)
+
+    def _check_space(self, need: int) -> None:
+        need += need // 20
+        free = self.store.free_space()
+        if free is not None and free < need:
+            raise StoreFailed(
+                f"There is not enough space in {self.root}: {need:,} bytes are needed, {free:,} are free.",
+                hint="Free some space and try again; nothing was changed.",
+            )
+
+    # -- out -------------------------------------------------------------------------------------------
+
+    def copy_out(self, oid: ObjectId, progress: Progress = SILENT) -> Callable[[int], int]:
+        """A way to fill an open file with the object (for `Batch.stage_by`): a clone where possible, hashed.
+
+        Filling reports bytes and raises NotFound, or CorruptObject after the last byte; the object is then in
+        quarantine, and the caller must not keep the file.
+        """
+        return lambda target: self._copy_out(oid, target, progress)
+
+    def _copy_out(self, oid: ObjectId, target: int, progress: Progress) -> int:
+        if oid.legacy:
+            return self._copy_out_stream(oid, target, progress)
+        try:
+            file = os.open(self.path(oid), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            raise NotFound(f"Object {oid.name} is not in {self.name}.", paths=(oid.name,)) from None
+        try:
+            actual, size = copy_hashing(file, target, os.fstat(file).st_size, progress.advance)
+        finally:
+            os.close(file)
+        if actual != oid.hash:
+            self.quarantine(oid)
+            raise CorruptObject(oid.name, self.name, actual=actual, hint="Fetch it again.")
+        return size
+
+    def _copy_out_stream(self, oid: ObjectId, target: int, progress: Progress) -> int:
+        size = 0
+        try:
+            for chunk in self.stream(oid, progress):
+                write_all(target, chunk)
+                size += len(chunk)
+                progress.advance(len(chunk))
+        except CorruptObject:
+            self.quarantine(oid)
+            raise
+        return size
+
+    def quarantine(self, oid: ObjectId) -> Path | None:
+        """Move a wrong object out of the way, never to be used again; return where it is now."""
+        moment = time.strftime("%Y%m%d-%H%M%S")
+        place = self._quarantine / f"{oid.name}.{moment}.{secrets.token_hex(4)}"
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(self.path(oid), place)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise store_failed(error, str(place)) from error
+        return place
+
+    # -- order -----------------------------------------------------------------------------------------
+
+    def sweep(self, *, older: float = STALE) -> int:
+        """Remove temporary files that killed programs left, and return how many.
+
+        Those younger than `older` seconds may belong to somebody at work, and stay.
+        """
+        top = os.path.join(self.root, _OBJECTS)
+        folders = [top, *(os.path.join(top, f"{number:02x}") for number in range(256))]
+        return sum(self._sweep_folder(folder, older) for folder in folders)
+
+    @staticmethod
+    def _sweep_folder(folder: str, older: float) -> int:
+        removed = 0
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            for entry in entries:
+                if not (entry.name.startswith(".") and entry.name.endswith(".tmp")):
+                    continue
+                with contextlib.suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime >= older:
+                        os.unlink(entry.path)
+                        removed += 1
+        return removed
+
+
+def _groups(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    """`sources` in batches that are made durable together."""
+    group: list[Source] = []
+    size = 0
+    for source in sources:
+        group.append(source)
+        size += source.status.st_size
+        if len(group) >= BATCH_FILES or size >= BATCH_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

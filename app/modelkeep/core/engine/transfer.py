@@ -1,0 +1,368 @@
+"""Moves objects between two object stores: push, fetch and remote to remote are the same with places swapped.
+
+First a plan, which asks both sides and can be shown; then the run, which keeps the promises: every byte is
+hashed on its way, what is wrong goes nowhere, and a manifest arrives only where all its files are. Knows no
+outputs, versions or Git.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from modelkeep.core.engine.cache import Cache
+from modelkeep.core.engine.hashing import Verifier
+from modelkeep.core.engine.objectstore import ObjectStore
+from modelkeep.core.errors import CorruptObject, LoginFailed, ModelkeepError, NotFound, StoreFailed
+from modelkeep.core.paths import visible
+from modelkeep.core.progress import SILENT, Cancelled, Progress
+from modelkeep.core.stores.base import Incoming
+from modelkeep.core.values import Manifest, ObjectId
+
+Only = Mapping[str, Sequence[str]]
+Failure = tuple["Wanted", ModelkeepError]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An object that something names. `label` is the path it belongs to, for messages."""
+
+    oid: ObjectId
+    label: str
+
+
+@dataclass(frozen=True)
+class TransferPlan:
+    """What a transfer will do. `copy` is in order: files, then manifests; `bytes` is its size.
+
+    `present` counts objects the target has already. `missing` are in neither place. `folders` names for each
+    manifest the files that must be on the target before it. `withheld` manifests will not be copied because
+    some of their files are missing. `failed` could not be planned, such as damaged manifests.
+    """
+
+    copy: tuple[ObjectId, ...] = ()
+    bytes: int = 0
+    present: int = 0
+    missing: tuple[Wanted, ...] = ()
+    folders: Mapping[ObjectId, tuple[ObjectId, ...]] = field(default_factory=dict)
+    withheld: tuple[Wanted, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    sizes: Mapping[ObjectId, int] = field(default_factory=dict)
+    labels: Mapping[ObjectId, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """What a transfer did: objects and bytes copied, what failed and why, and manifests held back."""
+
+    copied: int = 0
+    bytes: int = 0
+    failed: tuple[Failure, ...] = ()
+    withheld: tuple[Wanted, ...] = ()
+
+
+# -- planning ------------------------------------------------------------------------------------------
+
+
+def plan_transfer(
+    source: ObjectStore,
+    target: ObjectStore,
+    wanted: Iterable[Wanted],
+    progress: Progress = SILENT,
+    *,
+    only: Only | None = None,
+) -> TransferPlan:
+    """Ask both sides what it takes to have all of `wanted`, and the files of its folders, on the target.
+
+    Files of a folder are asked for one by one, even where the target has its manifest. An object of another
+    size than the source's (where asking that is cheap) counts as absent and will be sent again. `only` limits
+    folders, by label, to these paths inside them. Raises ConnectionLost and the like, never for one object.
+    """
+    needs = _Needs(source, target, only or {})
+    needs.add(tuple(wanted), progress)
+    there = target.present(needs.asked, progress)
+    local = source.store.traits.is_local
+    here = source.present(needs.asked if local else [o for o in needs.asked if o not in there], progress)
+    lacking = {oid for oid in needs.asked if not _agree(oid, there.get(oid), here.get(oid))}
+    gone = {oid for oid in lacking if oid not in here}
+    unmet = gone | (lacking - needs.labels.keys())
+    held = [
+        oid for oid, files in needs.folders.items() if oid in lacking - gone and unmet.intersection(files)
+    ]
+    chosen = lacking.intersection(here).intersection(needs.labels).difference(held)
+    copy = sorted((oid for oid in needs.labels if oid in chosen), key=lambda oid: oid.is_dir)
+    return TransferPlan(
+        copy=tuple(copy),
+        bytes=sum(here[oid] for oid in copy),
+        present=len(needs.labels.keys() - lacking),
+        missing=tuple(Wanted(oid, label) for oid, label in needs.labels.items() if oid in gone),
+        folders=needs.folders,
+        withheld=tuple(Wanted(oid, needs.labels[oid]) for oid in held),
+        failed=tuple(needs.failed),
+        sizes={oid: here[oid] for oid in copy},
+        labels=needs.labels,
+    )
+
+
+def _agree(oid: ObjectId, there: int | None, here: int | None) -> bool:
+    """Whether the target has the object, as far as sizes tell.
+
+    Legacy files that differ in line ends share one name, so their sizes say nothing.
+    """
+    if there is None:
+        return False
+    return here is None or here == there or (oid.legacy and not oid.is_dir)
+
+
+class _Needs:
+    """All objects that a transfer is about: `labels` those to be moved, `asked` also those only looked for."""
+
+    def __init__(self, source: ObjectStore, target: ObjectStore, only: Only) -> None:
+        stores = (source, target)
+        self._stores = sorted(stores, key=lambda one: not one.store.traits.is_local)
+        self._only = only
+        self._partial_is_fine = isinstance(target, Cache)
+        self.labels: dict[ObjectId, str] = {}
+        self.asked: dict[ObjectId, None] = {}
+        self.folders: dict[ObjectId, tuple[ObjectId, ...]] = {}
+        self.failed: list[Failure] = []
+
+    def add(self, wanted: Sequence[Wanted], progress: Progress) -> None:
+        found = self._read({one.oid for one in wanted if one.oid.is_dir}, progress)
+        for one in wanted:
+            manifest = found.get(one.oid)
+            if isinstance(manifest, ModelkeepError):
+                self.failed.append((one, _labelled(manifest, one.label)))
+                continue
+            if manifest is not None:
+                self._add_folder(one, manifest)
+            self._add(one.oid, one.label)
+
+    def _add(self, oid: ObjectId, label: str) -> None:
+        self.labels.setdefault(oid, label)
+        self.asked[oid] = None
+
+    def _add_folder(self, folder: Wanted, manifest: Manifest) -> None:
+        legacy = folder.oid.legacy
+        chosen = tuple(self._only.get(folder.label, ()))
+        required: dict[ObjectId, None] = {}
+        for path, digest in manifest.entries:
+            oid = ObjectId(digest, legacy=legacy)
+            wanted = not chosen or _within(path, chosen)
+            if wanted:
+                self._add(oid, f"{folder.label}/{path}")
+            if wanted or not self._partial_is_fine:
+                required[oid] = self.asked[oid] = None
+        self.folders[folder.oid] = tuple({**dict.fromkeys(self.folders.get(folder.oid, ())), **required})
+
+    def _read(self, oids: set[ObjectId], progress: Progress) -> dict[ObjectId, Manifest | ModelkeepError]:
+        """The manifests, from this machine if possible; those that are nowhere are left out."""
+        found: dict[ObjectId, Manifest | ModelkeepError] = {}
+        for store in self._stores:
+            asked = [oid for oid in oids if not isinstance(found.get(oid), Manifest)]
+            for oid, got in store.manifests(asked, progress).items() if asked else ():
+                if isinstance(got, NotFound):
+                    continue
+                if isinstance(got, CorruptObject) and isinstance(store, Cache):
+                    store.quarantine(oid)
+                found[oid] = got
+        return found
+
+
+def _within(path: str, chosen: Sequence[str]) -> bool:
+    return any(path == one or path.startswith(f"{one}/") for one in chosen)
+
+
+def _labelled(error: ModelkeepError, label: str) -> ModelkeepError:
+    """The same error, saying which file of the user it is about."""
+    if not error.detail:
+        error.detail = f"It belongs to {visible(label)}."
+    return error
+
+
+# -- running -------------------------------------------------------------------------------------------
+
+
+def run_transfer(
+    plan: TransferPlan, source: ObjectStore, target: ObjectStore, progress: Progress = SILENT
+) -> TransferResult:
+    """Do what `plan` says and return what became of it; running a new plan afterwards does the rest.
+
+    Reports bytes and files to `progress` itself. An object that fails is in `failed` and the others go on; a
+    damaged one in the cache is moved into quarantine, a damaged one from a remote never gets a name here. A
+    manifest follows only when the target, asked again, has all its files. Raises StoreFailed if the target
+    has not enough space, ConnectionLost, LoginFailed, Cancelled; what was finished by then stays.
+    """
+    _check_space(plan, target)
+    run = _Run(plan, source, target, progress)
+    files = [oid for oid in plan.copy if not oid.is_dir]
+    run.send(files)
+    run.send(run.complete([oid for oid in plan.copy if oid.is_dir]))
+    return run.result()
+
+
+def _check_space(plan: TransferPlan, target: ObjectStore) -> None:
+    need = plan.bytes + plan.bytes // 20
+    free = target.store.free_space() if plan.bytes else None
+    if free is not None and free < need:
+        raise StoreFailed(
+            f"There is not enough space in {target.name}: {need:,} bytes are needed, {free:,} are free.",
+            hint="Free some space there and try again; nothing was changed.",
+        )
+
+
+class _Run:
+    """One transfer at work."""
+
+    def __init__(
+        self, plan: TransferPlan, source: ObjectStore, target: ObjectStore, progress: Progress
+    ) -> None:
+        self._plan = plan
+        self._source = source
+        self._target = target
+        self._progress = progress
+        self._copied: dict[ObjectId, int] = {}
+        self._errors: dict[ObjectId, ModelkeepError] = {}
+        self._damaged: set[ObjectId] = set()
+        self._withheld: list[Wanted] = list(plan.withheld)
+
+    def send(self, oids: Sequence[ObjectId]) -> None:
+        """Copy these objects, each verified on the way."""
+        if not oids:
+            return
+        by_key = {oid.key: oid for oid in oids}
+        self._target.store.write_many(
+            self._incoming(by_key),
+            self._progress,
+            lambda key, size: self._done(by_key[key], size),
+            lambda key, error: self._failed(by_key[key], error),
+        )
+
+    def _incoming(self, by_key: Mapping[str, ObjectId]) -> Iterator[Incoming]:
+        """Contents in order. Those on this machine are opened when they are read, so the target may take
+        several at once; a remote is read as one stream, so its contents follow one another."""
+        if self._source.store.traits.is_local:
+            for oid in by_key.values():
+                yield self._content(oid, self._again(oid))
+            return
+        for key, chunks in self._source.store.read_many(by_key, progress=self._progress):
+            yield self._content(by_key[key], chunks)
+
+    def _content(self, oid: ObjectId, chunks: Iterator[bytes]) -> Incoming:
+        verifier = Verifier(oid, self._source.name, size=self._plan.sizes[oid])
+
+        def verified(chunks: Iterator[bytes]) -> Iterator[bytes]:
+            nonlocal verifier
+            verifier = Verifier(oid, self._source.name, size=self._plan.sizes[oid])
+            try:
+                yield from verifier.chunks(chunks)
+            except CorruptObject:
+                self._damaged.add(oid)
+                raise
+
+        return Incoming(
+            oid.key,
+            verified(chunks),
+            size=self._plan.sizes[oid],
+            checksum=lambda: verifier.raw(),
+            reopen=lambda: verified(self._again(oid)),
+        )
+
+    def _again(self, oid: ObjectId) -> Iterator[bytes]:
+        return self._source.store.read(oid.key, progress=self._progress)
+
+    def _done(self, oid: ObjectId, size: int) -> None:
+        self._copied[oid] = size
+        self._progress.advance(files=1)
+
+    def _failed(self, oid: ObjectId, error: Exception) -> None:
+        if isinstance(error, Cancelled | LoginFailed) or getattr(error, "retryable", False):
+            raise error
+        if not isinstance(error, ModelkeepError):
+            error = StoreFailed(f"Object {oid.name} could not be copied: {error}.")
+        if oid in self._damaged:
+            error.hint = self._repair(oid)
+        self._errors[oid] = _labelled(error, self._plan.labels[oid])
+
+    def _repair(self, oid: ObjectId) -> str:
+        if isinstance(self._source, Cache):
+            self._source.quarantine(oid)
+            return "It was moved out of the cache. Fetch it again, or add the original file again."
+        return "Push it again from a machine that has a good copy."
+
+    def complete(self, manifests: Sequence[ObjectId]) -> list[ObjectId]:
+        """Those manifests all of whose files are on the target now; the others are withheld."""
+        absent = {oid for oid in self._plan.copy if not oid.is_dir and oid not in self._copied}
+        if manifests and not isinstance(self._target, Cache):
+            absent |= self._vanished(manifests)
+        ready = []
+        for oid in manifests:
+            if absent.isdisjoint(self._plan.folders.get(oid, ())):
+                ready.append(oid)
+            else:
+                self._withheld.append(Wanted(oid, self._plan.labels[oid]))
+        return ready
+
+    def _vanished(self, manifests: Sequence[ObjectId]) -> set[ObjectId]:
+        """Files that were sent, or were there before, and are not there as they should be."""
+        needed = {file for oid in manifests for file in self._plan.folders.get(oid, ())}
+        there = self._target.present(needed, self._progress)
+        vanished = {oid for oid in needed if not _agree(oid, there.get(oid), self._copied.get(oid))}
+        for oid in vanished:
+            label = self._plan.labels.get(oid, oid.name)
+            gone = StoreFailed(
+                f"{visible(label)} is not in {self._target.name} any more.", hint="Push again."
+            )
+            self._errors.setdefault(oid, gone)
+        return vanished
+
+    def result(self) -> TransferResult:
+        """What was done."""
+        labels = self._plan.labels
+        failed = ((Wanted(oid, labels.get(oid, oid.name)), error) for oid, error in self._errors.items())
+        return TransferResult(
+            copied=len(self._copied),
+            bytes=sum(self._copied.values()),
+            failed=(*self._plan.failed, *failed),
+            withheld=tuple(self._withheld),
+        )
+
+
+# -- proving -------------------------------------------------------------------------------------------
+
+
+def prove(
+    target: ObjectStore,
+    wanted: Iterable[Wanted],
+    progress: Progress = SILENT,
+    *,
+    source: ObjectStore | None = None,
+) -> tuple[Wanted, ...]:
+    """Ask the target, now, for everything in `wanted`, and return what is not proven to be there.
+
+    Manifests are read from the target again and hashed, and every file they list is asked for. Sizes must be
+    those of `source` (the cache) where it has the object. Nothing remembered counts.
+    """
+    labels: dict[ObjectId, str] = {}
+    unproven: list[Wanted] = []
+    wanted = tuple(wanted)
+    folders = target.manifests((one.oid for one in wanted if one.oid.is_dir), progress, fresh=True)
+    for one in wanted:
+        manifest = folders.get(one.oid)
+        if isinstance(manifest, ModelkeepError):
+            unproven.append(one)
+        elif manifest is None:
+            labels.setdefault(one.oid, one.label)
+        else:
+            for path, digest in manifest.entries:
+                labels.setdefault(ObjectId(digest, legacy=one.oid.legacy), f"{one.label}/{path}")
+    there = target.present(labels, progress)
+    here = source.present(labels, progress) if source is not None else {}
+    return (
+        *unproven,
+        *(
+            Wanted(oid, label)
+            for oid, label in labels.items()
+            if not _agree(oid, there.get(oid), here.get(oid))
+        ),
+    )
