@@ -1,0 +1,237 @@
+"""A store in a local or mounted folder. Knows nothing of what the bytes mean; all writing is core.durable's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from modelkeep.core.durable import Batch, store_failed, sync_folder
+from modelkeep.core.errors import StoreFailed, UnsafePath
+from modelkeep.core.paths import Tree, safe_relpath
+from modelkeep.core.progress import SILENT, Cancelled, Progress
+from modelkeep.core.stores.base import Done, Failed, Incoming, Item, Store, Traits, checked, missing
+
+BATCH_FILES = 2000
+BATCH_BYTES = 256 << 20
+_CHUNK = 1 << 20
+
+# LocalStore.list hides the built-in name inside the class.
+_Names = list[str]
+_Items = list[Item]
+
+
+class LocalStore(Store):
+    """Files beneath `root`, written 0444 like DVC's. Safe from several threads.
+
+    `dir_mode` is given to the folders it makes (a shared cache: 0o2775); None leaves them to the umask.
+    """
+
+    def __init__(self, root: Path, *, dir_mode: int | None = None, file_mode: int = 0o444) -> None:
+        self.root = Path(root)
+        self._dir_mode = dir_mode
+        self._file_mode = file_mode
+        self._tree = Tree(self.root)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(connections=2, is_local=True)
+
+    def describe(self) -> str:
+        return str(self.root)
+
+    def path(self, key: str) -> Path:
+        """Where `key` lies or would lie."""
+        return self._tree.path(checked(key))
+
+    def prepare(self) -> None:
+        try:
+            self._make_folders("")
+            probe = Batch(self._tree)
+            probe.stage("probe", (b"",))
+            probe.discard()
+        except OSError as error:
+            raise store_failed(error, str(self.root)) from error
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def sizes(self, keys: Iterable[str], *, progress: Progress = SILENT) -> dict[str, int]:
+        found: dict[str, int] = {}
+        root = os.fspath(self.root)
+        for count, key in enumerate(keys):
+            if count % 256 == 0:
+                progress.check()
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                status = os.stat(f"{root}/{checked(key)}", follow_symlinks=False)
+                if stat.S_ISLNK(status.st_mode):
+                    status = os.stat(f"{root}/{key}")  # DVC may have linked an object from elsewhere
+                if stat.S_ISREG(status.st_mode):
+                    found[key] = status.st_size
+        return found
+
+    def list(self, prefix: str, *, progress: Progress = SILENT) -> Iterator[Item]:
+        folders = [checked(prefix)] if prefix else [""]
+        while folders:
+            progress.check()
+            folder = folders.pop()
+            try:
+                entries = os.scandir(self.root / folder)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise _unreadable(folder or str(self.root), error) from error
+            with entries:
+                yield from self._scan(folder, entries, folders)
+
+    def _scan(self, folder: str, entries: Iterable[os.DirEntry[str]], deeper: _Names) -> Iterator[Item]:
+        for entry in entries:
+            key = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.endswith(".tmp") or not _is_key(key):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                deeper.append(key)
+            elif entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(FileNotFoundError):
+                    yield Item(key, entry.stat(follow_symlinks=False).st_size)
+
+    def read_many(
+        self, keys: Iterable[str], *, progress: Progress = SILENT
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        for key in keys:
+            yield key, self.read(key, progress=progress)
+
+    def read(self, key: str, *, offset: int = 0, progress: Progress = SILENT) -> Iterator[bytes]:
+        path = self.path(key)
+        try:
+            file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by the with below
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise missing(key, self.describe()) from None
+        except OSError as error:
+            raise _unreadable(key, error) from error
+        with file:
+            try:
+                file.seek(offset)
+                while chunk := file.read(_CHUNK):
+                    progress.check()
+                    yield chunk
+            except OSError as error:
+                raise _unreadable(key, error) from error
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def write_many(self, items: Iterable[Incoming], progress: Progress, done: Done, failed: Failed) -> None:
+        self._make_folders("")
+        batch = Batch(self._tree, mode=self._file_mode)
+        staged: list[Item] = []
+        size = 0
+        try:
+            for item in items:
+                progress.check()
+                written = self._stage(batch, item, progress, failed)
+                if written is None:
+                    continue
+                staged.append(Item(item.key, written))
+                size += written
+                if len(staged) >= BATCH_FILES or size >= BATCH_BYTES:
+                    self._commit(batch, staged, done)
+                    staged, size = [], 0
+            self._commit(batch, staged, done)
+        except BaseException:
+            batch.discard()
+            raise
+
+    def _stage(self, batch: Batch, item: Incoming, progress: Progress, failed: Failed) -> int | None:
+        try:
+            self._make_folders(checked(item.key).rpartition("/")[0])
+            written = batch.stage(item.key, _counted(item, progress))
+        except Cancelled:
+            raise
+        except Exception as error:  # whatever one object's content raises must not stop the others
+            failed(item.key, error)
+            return None
+        return written
+
+    @staticmethod
+    def _commit(batch: Batch, staged: _Items, done: Done) -> None:
+        batch.commit()
+        for item in staged:
+            done(item.key, item.size)
+
+    def _make_folders(self, folder: str) -> None:
+        target = self._tree.path(f"{folder}/x").parent if folder else self.root
+        if target.is_dir():
+            return
+        above = target.parent
+        if above != target and not above.is_dir():
+            if folder:
+                self._make_folders(folder.rpartition("/")[0])
+            else:
+                above.mkdir(parents=True, exist_ok=True)
+        try:
+            target.mkdir(exist_ok=True)
+            if self._dir_mode is not None:
+                target.chmod(self._dir_mode)
+            sync_folder(os.fspath(above))
+        except OSError as error:
+            raise store_failed(error, str(target)) from error
+
+    def delete(self, key: str) -> None:
+        try:
+            self._tree.unlink(checked(key))
+        except OSError as error:
+            raise store_failed(error, key) from error
+
+    def move(self, key: str, newkey: str) -> None:
+        source = self.path(key)
+        target = self.path(newkey)
+        self._make_folders(newkey.rpartition("/")[0])
+        try:
+            os.replace(source, target)
+            sync_folder(os.fspath(target.parent))
+            sync_folder(os.fspath(source.parent))
+        except FileNotFoundError:
+            raise missing(key, self.describe()) from None
+        except OSError as error:
+            raise store_failed(error, newkey) from error
+
+    def free_space(self) -> int | None:
+        folder = self.root
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        try:
+            import shutil
+
+            return shutil.disk_usage(folder).free
+        except OSError:
+            return None
+
+    def close(self) -> None:
+        return
+
+
+def _counted(item: Incoming, progress: Progress) -> Iterator[bytes]:
+    size = 0
+    for chunk in item.chunks:
+        size += len(chunk)
+        yield chunk
+        progress.advance(len(chunk))
+    if item.size is not None and size != item.size:
+        raise StoreFailed(f"{item.key} has {size} bytes where {item.size} were expected.", paths=(item.key,))
+
+
+def _is_key(key: str) -> bool:
+    try:
+        safe_relpath(key)
+    except UnsafePath:
+        return False
+    return True
+
+
+def _unreadable(name: str, error: OSError) -> StoreFailed:
+    return StoreFailed(
+        f"{name} could not be read: {error.strerror or error}.",
+        hint="Check the permissions, and that the drive is there.",
+        paths=(name,),
+    )
