@@ -1,0 +1,290 @@
+"""Runs git, and is the only place that does: fixed switches, our environment, cancel. Knows no command's meaning.
+
+GitPython's `Git.execute` starts the process from an argument list (never a shell). What a repository's own
+configuration could start is switched off on every call (safety rule 5.3); what cannot be switched off is
+found by history_trust. Safe from several threads: every call is a process of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from modelkeep.core.engine.history_askpass import SILENT_ENVIRONMENT, Ask, answering
+from modelkeep.core.engine.history_errors import GitCommandFailed, explain
+from modelkeep.core.progress import SILENT, Cancelled, Progress
+
+if TYPE_CHECKING:
+    from git.cmd import Git
+
+NO_HOOKS = "core.hooksPath=/dev/null"
+_SWITCHES = (
+    "core.fsmonitor=false",
+    "diff.external=",
+    "protocol.ext.allow=never",
+    "protocol.git.allow=never",
+    "commit.gpgSign=false",
+    "tag.gpgSign=false",
+    "tag.forceSignAnnotated=false",
+    "push.gpgSign=false",
+    "log.showSignature=false",
+    "core.alternateRefsCommand=true",
+    "core.quotePath=false",
+    "core.pager=cat",
+    "color.ui=false",
+    "i18n.logOutputEncoding=UTF-8",
+    "user.useConfigOnly=true",
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "push.recurseSubmodules=no",
+    "push.followTags=false",
+    "advice.detachedHead=false",
+    "core.fsync=all",
+    # A background clean-up would outlive Cancel; the user's own git commands do it.
+    "gc.auto=0",
+    "maintenance.auto=false",
+)
+_ENVIRONMENT = {
+    **SILENT_ENVIRONMENT,
+    "LC_ALL": "C.UTF-8",
+    "LANGUAGE": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_PAGER": "cat",
+    "GIT_EDITOR": ":",
+    "GIT_SEQUENCE_EDITOR": ":",
+    "GIT_ADVICE": "0",
+    "GIT_ALLOW_PROTOCOL": "file:http:https:ssh",
+}
+#: A read never takes a lock, and never fetches what a partial clone lacks.
+_READING = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
+#: Where the repository is, is said by the folder the user opened, not by a hook we may have been started from.
+_INHERITED = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_SHALLOW_FILE",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_EXTERNAL_DIFF",
+)
+_PROGRESS_LINE = re.compile(r"^(?:remote: )?(?P<phase>[A-Z][\w ]+): +\d+% \((?P<done>\d+)/(?P<total>\d+)\)")
+_GRACE = 1.0  # seconds between asking a cancelled git to end (it removes its locks) and killing it
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A git command that has ended."""
+
+    status: int
+    out: bytes
+    err: str
+
+
+class GitProgram:
+    """git, run in `folder`. `trusted` lets the repository's hooks run in commands that write."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.trusted = False
+        self.ask: Ask | None = None
+
+    def run(
+        self,
+        *args: str,
+        what: str,
+        data: bytes = b"",
+        ok: Collection[int] = (0,),
+        writes: bool = False,
+        env: Mapping[str, str] | None = None,
+        literal: bool = True,
+        progress: Progress = SILENT,
+    ) -> bytes:
+        """Run `git args` with `data` on stdin and return stdout.
+
+        An exit status outside `ok` raises our error; `what` completes "Git could not …". `literal` takes
+        paths as they are, not as patterns. Raises Cancelled when `progress` was cancelled before it ended.
+        """
+        return self.call(
+            *args, what=what, data=data, ok=ok, writes=writes, env=env, literal=literal, progress=progress
+        ).out
+
+    def call(
+        self,
+        *args: str,
+        what: str,
+        data: bytes = b"",
+        ok: Collection[int] = (0,),
+        writes: bool = False,
+        env: Mapping[str, str] | None = None,
+        literal: bool = True,
+        progress: Progress = SILENT,
+    ) -> Done:
+        """Like `run`, but also gives the exit status."""
+        progress.check()
+        switches = () if writes and self.trusted else (NO_HOOKS,)
+        places = {} if writes else _READING
+        with self._started(args, switches, {**places, **(env or {})}, literal) as process:
+            with progress.interrupting(lambda: _end(process)):
+                out, err = process.communicate(data)
+            return _done(process.returncode, out, err, what, ok, progress)
+
+    @contextmanager
+    def conversation(self, *args: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """A reading git that is asked and answers as long as the block lasts: yields (its stdin, its stdout)."""
+        with self._started(args, (NO_HOOKS,), _READING, True) as process:
+            assert process.stdin is not None and process.stdout is not None
+            yield process.stdin, process.stdout
+
+    def network(
+        self,
+        *args: str,
+        what: str,
+        switches: tuple[str, ...],
+        ok: Collection[int] = (0,),
+        progress: Progress = SILENT,
+    ) -> Done:
+        """Run a command that talks to a server: questions go to `ask`, its progress is noted on `progress`."""
+        progress.check()
+        hooks = () if self.trusted else (NO_HOOKS,)
+        with (
+            answering(self.ask) as questions,
+            self._started(args, (*switches, *hooks), questions, True) as process,
+            progress.interrupting(lambda: _end(process)),
+        ):
+            assert process.stdin is not None
+            process.stdin.close()
+            out, err = _listen(process, functools.partial(_note, progress))
+            return _done(process.wait(), out, err, what, ok, progress)
+
+    @contextmanager
+    def _started(
+        self, args: tuple[str, ...], switches: tuple[str, ...], env: Mapping[str, str], literal: bool
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        command = [_executable(), "--no-pager", "-C", str(self.folder)]
+        command += ["--literal-pathspecs"] if literal else []
+        for switch in (*_SWITCHES, *switches):
+            command += ["-c", switch]
+        door = _door()
+        wrapper = door.execute(
+            [*command, *args],
+            istream=subprocess.PIPE,
+            as_process=True,
+            env={**_ENVIRONMENT, **env},
+            start_new_session=True,  # no terminal to ask on, and one group to end with all its helpers
+        )
+        process = wrapper.proc
+        assert process is not None
+        try:
+            yield process
+        finally:
+            _close(process)
+
+
+def _done(status: int, out: bytes, err: bytes, what: str, ok: Collection[int], progress: Progress) -> Done:
+    text = err.decode("utf-8", "replace")
+    if status not in ok:
+        if progress.is_cancelled:
+            raise Cancelled
+        raise explain(what, text)
+    return Done(status, out, text)
+
+
+@functools.cache
+def _door() -> Git:
+    try:
+        from git.cmd import Git
+    except ImportError as error:
+        raise _not_installed() from error
+    for name in _INHERITED:
+        os.environ.pop(name, None)
+    return Git()
+
+
+@functools.cache
+def _executable() -> str:
+    found = shutil.which("git")
+    if found is None:
+        raise _not_installed()
+    return os.path.abspath(found)
+
+
+def _not_installed() -> GitCommandFailed:
+    return GitCommandFailed(
+        "Git is not installed.", cause="no git", hint="Install git (on Debian and Ubuntu: apt install git)."
+    )
+
+
+# -- ending --------------------------------------------------------------------------------------------
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process and its helpers to end, and kill them if they do not. Returns at once."""
+    _signal(process, signal.SIGTERM)
+    killer = threading.Timer(_GRACE, _signal, (process, getattr(signal, "SIGKILL", signal.SIGTERM)))
+    killer.daemon = True
+    killer.start()
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(OSError):  # it has ended by itself
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, number)
+        else:
+            process.terminate()
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
+    try:
+        process.wait(timeout=_GRACE)
+    except subprocess.TimeoutExpired:
+        _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.wait()
+
+
+# -- progress ------------------------------------------------------------------------------------------
+
+
+def _listen(process: subprocess.Popen[bytes], said: Callable[[str], None]) -> tuple[bytes, bytes]:
+    """Read both outputs to their end; `said` gets every line of stderr as it comes, \\r counting as an end."""
+    assert process.stdout is not None and process.stderr is not None
+    stdout = process.stdout
+    out: list[bytes] = []
+    reader = threading.Thread(target=lambda: out.append(stdout.read()), name="git-output", daemon=True)
+    reader.start()
+    kept: list[bytes] = []
+    rest = b""
+    while chunk := process.stderr.read1():  # type: ignore[attr-defined]  # a BufferedReader
+        *lines, rest = re.split(rb"[\r\n]", rest + chunk)
+        for line in lines:
+            text = line.decode("utf-8", "replace")
+            said(text)
+            if not _PROGRESS_LINE.match(text):
+                kept.append(line)
+    reader.join()
+    return b"".join(out), b"\n".join([*kept, rest])
+
+
+def _note(progress: Progress, line: str) -> None:
+    if found := _PROGRESS_LINE.match(line):
+        progress.note(f"{found['phase']} {found['done']}/{found['total']}")

@@ -1,0 +1,107 @@
+"""Finds what a repository's own configuration would start. Starts nothing of it; knows no trust dialog.
+
+`git config --list` reads files and runs nothing. Settings that the user has in their own configuration, with
+the same value, are the user's wish and not listed (safety rule 5.3).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelkeep.core.engine.history_process import GitProgram
+from modelkeep.core.paths import visible
+
+_STARTS = re.compile(
+    r"""(?isx)
+    filter\..*\.(clean|smudge|process) | merge\..*\.driver
+    | diff\.(.*\.)?(command|textconv) | diff\.external
+    | core\.(fsmonitor|sshcommand|gitproxy|hookspath|askpass|pager|editor|alternaterefscommand)
+    | sequence\.editor | gpg\.(.*\.)?program | gpg\.ssh\.defaultkeycommand
+    | credential\.(.*\.)?helper
+    | remote\..*\.(uploadpack|receivepack|vcs|promisor|partialclonefilter) | extensions\.partialclone
+    | uploadpack\.packobjectshook | gc\.recentobjectshook
+    | include\.path | includeif\..*\.path
+    | trailer\..*\.(cmd|command) | interactive\.difffilter | pager\..*
+    | protocol\.(.*\.)?allow
+    | (merge|diff)tool\..*\.cmd | lfs\.(customtransfer|extension)\..* | lfs\.standalonetransferagent
+    """
+)
+#: These run whenever git touches a file, and no switch turns them off.
+_UNSTOPPABLE = re.compile(
+    r"(?is)filter\..*\.(clean|smudge|process)|merge\..*\.driver|core\.gitproxy"
+    r"|lfs\.(customtransfer|extension)\..*|lfs\.standalonetransferagent"
+)
+_BOOLEAN = {"", "true", "false", "yes", "no", "on", "off", "0", "1"}
+_OWN_SCOPES = ("local", "worktree")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of git's configuration. `origin` is the file it stands in."""
+
+    scope: str
+    origin: str
+    key: str
+    value: str
+
+    def __str__(self) -> str:
+        return visible(f"{self.origin.removeprefix('file:')}: {self.key} = {self.value}")
+
+
+def settings(program: GitProgram) -> tuple[Setting, ...]:
+    """All settings git would use here, in git's order, the included files too; our own switches left out."""
+    out = program.run(
+        "config",
+        "--list",
+        "-z",
+        "--show-origin",
+        "--show-scope",
+        "--includes",
+        what="read its configuration",
+    )
+    fields = out.decode("utf-8", "surrogateescape").split("\0")
+    found = []
+    for scope, origin, line in zip(fields[0::3], fields[1::3], fields[2::3], strict=False):
+        if scope != "command":
+            key, _, value = line.partition("\n")
+            found.append(Setting(scope, origin, key, value))
+    return tuple(found)
+
+
+def dangerous(every: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    """Those of the repository that can start a program, the ones the user has anyway left out."""
+    users = {(one.key, one.value) for one in every if one.scope not in _OWN_SCOPES}
+    return tuple(
+        one
+        for one in every
+        if one.scope in _OWN_SCOPES
+        and _STARTS.fullmatch(one.key)
+        and (one.key, one.value) not in users
+        and not _is_plain(one)
+    )
+
+
+def unstoppable(every: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    """Those of `dangerous` that fire on status, commit or switch whatever switches we set."""
+    return tuple(one for one in dangerous(every) if _UNSTOPPABLE.fullmatch(one.key))
+
+
+def _is_plain(one: Setting) -> bool:
+    switchlike = one.key == "core.fsmonitor" or one.key.startswith("pager.")
+    return switchlike and one.value.lower() in _BOOLEAN
+
+
+def hooks(common_dir: Path) -> tuple[str, ...]:
+    """The hooks that lie in the repository and would run, as lines for people."""
+    try:
+        names = sorted(os.listdir(common_dir / "hooks"))
+    except OSError:
+        return ()
+    return tuple(
+        visible(f"{common_dir / 'hooks' / name}: hook")
+        for name in names
+        if not name.endswith(".sample") and os.access(common_dir / "hooks" / name, os.X_OK)
+    )
