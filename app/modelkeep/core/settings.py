@@ -1,0 +1,155 @@
+"""What the user chose, apart from what the program remembers. Knows nothing of projects' own settings.
+
+`Settings` are choices (theme, trusted folders) in the configuration folder; `Remembered` is what makes the next
+start pleasant (recent projects, window places) in the state folder. Losing the second costs nothing. Both are
+JSON with a version number, written whole and durably; a damaged file is kept aside as `.bad` and not used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from modelkeep.core.durable import write_file
+from modelkeep.core.paths import Tree
+
+VERSION = 1
+THEMES = ("system", "light", "dark")
+_RECENT = 12
+
+
+def config_folder() -> Path:
+    """Where choices are kept: $MODELKEEP_HOME, else where this system keeps a user's configuration."""
+    return _folder("user_config_path")
+
+
+def state_folder() -> Path:
+    """Where memories and logs are kept: $MODELKEEP_HOME, else where this system keeps a user's state."""
+    return _folder("user_state_path")
+
+
+def _folder(kind: str) -> Path:
+    override = os.environ.get("MODELKEEP_HOME")
+    if override:
+        return Path(override)
+    import platformdirs
+
+    path: Path = getattr(platformdirs, kind)("modelkeep", appauthor=False)
+    return path
+
+
+class _Document:
+    """A JSON object in a file. Entries this version does not know are kept as they are."""
+
+    name = ""
+
+    def __init__(self, folder: Path, entries: dict[str, Any] | None = None) -> None:
+        self._folder = folder
+        self._entries = entries or {}
+
+    @classmethod
+    def _load(cls, folder: Path) -> Self:
+        path = folder / cls.name
+        try:
+            entries = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return cls(folder)
+        except (OSError, ValueError):
+            entries = None
+        if not isinstance(entries, dict):
+            _set_aside(path)
+            return cls(folder)
+        return cls(folder, entries)
+
+    def save(self) -> None:
+        """Write it durably. Raises StoreFailed; the file is then as it was."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        entries = {**self._entries, "version": VERSION}
+        data = json.dumps(entries, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        write_file(Tree(self._folder, system=True), self.name, data.encode(), mode=0o600)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Anything else that was put, by name, such as a width or the last choice in a dialog."""
+        return self._entries.get(key, default)
+
+    def put(self, key: str, value: Any) -> None:
+        """Set a JSON value; `save` keeps it. Never a secret."""
+        self._entries[key] = value
+
+    def _texts(self, key: str) -> tuple[str, ...]:
+        value = self._entries.get(key)
+        return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+def _set_aside(path: Path) -> None:
+    try:
+        os.replace(path, path.with_name(f"{path.name}.bad"))
+    except OSError:
+        return  # it cannot be moved, so it cannot be replaced either: saving will say so
+
+
+class Settings(_Document):
+    """The user's choices. Assigning changes them here; `save` keeps them."""
+
+    name = "settings.json"
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Settings:
+        """The choices kept in `folder`; a missing or damaged file gives the defaults."""
+        return cls._load(folder or config_folder())
+
+    @property
+    def theme(self) -> str:
+        """One of THEMES; "system" follows the desktop."""
+        value = self._entries.get("theme")
+        return value if value in THEMES else "system"
+
+    @theme.setter
+    def theme(self, value: str) -> None:
+        if value not in THEMES:
+            raise ValueError(f"there is no theme {value!r}")
+        self._entries["theme"] = value
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """Folders of projects whose own programs (hooks, filters) may be started."""
+        return self._texts("trusted")
+
+    def is_trusted(self, root: Path) -> bool:
+        """Whether the user allowed the programs that the project at `root` starts."""
+        return os.path.realpath(root) in self.trusted
+
+    def set_trusted(self, root: Path, trusted: bool) -> None:
+        """Allow or no longer allow them, and keep that at once."""
+        folder = os.path.realpath(root)
+        others = [one for one in self.trusted if one != folder]
+        self._entries["trusted"] = [*others, folder] if trusted else others
+        self.save()
+
+
+class Remembered(_Document):
+    """What the program remembers between two runs. Never a secret."""
+
+    name = "remembered.json"
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Remembered:
+        """What was remembered in `folder`; a missing or damaged file gives nothing."""
+        return cls._load(folder or state_folder())
+
+    @property
+    def recent(self) -> tuple[Path, ...]:
+        """Projects opened lately, the last one first; some may not exist any more."""
+        return tuple(Path(one) for one in self._texts("recent"))
+
+    def add_recent(self, root: Path) -> None:
+        """The project at `root` was opened; keeps that at once."""
+        self._entries["recent"] = [str(root), *(str(one) for one in self.recent if one != root)][:_RECENT]
+        self.save()
+
+    def forget_recent(self, root: Path) -> None:
+        """Take a project out of the list; keeps that at once."""
+        self._entries["recent"] = [str(one) for one in self.recent if one != root]
+        self.save()
