@@ -10,15 +10,21 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import builders
+import servers
+
+if TYPE_CHECKING:
+    from modelkeep.core.credentials import MemoryVault
+    from servers import SshServer
 
 # Before anything imports PySide6: without a platform and a display Qt aborts the interpreter.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -249,8 +255,18 @@ def dvc(dvc_program: Path, home: Path) -> Dvc:
 
 
 @pytest.fixture
-def vault() -> Any:
+def vault() -> MemoryVault:
     """A vault in memory: empty, and gone after the test."""
     from modelkeep.core.credentials import MemoryVault
 
     return MemoryVault()
+
+
+@pytest.fixture(scope="session")
+def ssh_server() -> Iterator[SshServer]:
+    """A real sshd on a free port, with accounts of its own, for the whole run."""
+    # Not below pytest's folder: that one is closed to other users, and sshd reads keys as the user.
+    with tempfile.TemporaryDirectory(prefix="modelkeep-sshd-") as folder:
+        Path(folder).chmod(0o755)
+        with servers.ssh_server(Path(folder) / "server") as server:
+            yield server
