@@ -1,0 +1,265 @@
+"""Records data: objects into the cache, then the metafile, then the line in .gitignore, each durable in turn.
+
+So a metafile names only objects that are safe on disk (safety rule R2). Data files keep their content, mode and
+place. Which targets are allowed is decided in `workspace_targets`.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from modelkeep.core.durable import write_file
+from modelkeep.core.engine.cache import Inserted, Source
+from modelkeep.core.engine.workspace_look import Seen, expected, hashes
+from modelkeep.core.engine.workspace_scan import parents
+from modelkeep.core.engine.workspace_site import Site
+from modelkeep.core.engine.workspace_targets import Target, find_targets
+from modelkeep.core.errors import MissingObjects, NotFound, Refused, UsageError
+from modelkeep.core.formats.ignore import with_ignored
+from modelkeep.core.formats.manifest import make_manifest
+from modelkeep.core.formats.metafile import Recorded, metafile_wdir, new_metafile, update_metafile
+from modelkeep.core.paths import visible
+from modelkeep.core.progress import SILENT, Progress
+from modelkeep.core.values import Change, Changes, ObjectId, Output, Snapshot
+
+
+@dataclass(slots=True)
+class _Done:
+    """What was written so far, for the report."""
+
+    changed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    files: int = 0
+    bytes: int = 0
+
+
+def add(
+    site: Site,
+    known: Snapshot,
+    paths: Sequence[str],
+    *,
+    file: str | None,
+    progress: Progress = SILENT,
+) -> Changes:
+    """Record checked project paths as they are on disk now. The caller holds the locks."""
+    if not paths:
+        raise UsageError("Nothing to add.", hint="Name files or folders.")
+    if file is not None and len(paths) != 1:
+        raise UsageError("--file names the metafile of exactly one file or folder.")
+    found = find_targets(site, known, paths, file, progress)
+    ready = [one for one in found if not _is_unchanged_legacy(site, one, progress)]
+    inserted = _insert(site, ready, progress)
+    done = _Done(files=len(inserted), bytes=sum(one.size for one in inserted.values()))
+    for target in found:
+        done.notes += _notes(target)
+    for group in _by_output(ready):
+        _record(site, group, inserted, done)
+    for target in found:
+        changed = None if target.inside else ignore_in_git(site, target.path)
+        if changed is not None and changed not in done.changed:
+            done.changed.append(changed)
+    _stage_in_git(site, done.changed)
+    site.memory.save()
+    return _report(found, done)
+
+
+# -- objects ------------------------------------------------------------------------------------------
+
+
+def _is_unchanged_legacy(site: Site, target: Target, progress: Progress) -> bool:
+    """Whether data recorded by DVC 2 is just what it was: then its metafile stays as it is (§1.5)."""
+    out = target.output
+    if out is None or out.oid is None or not out.oid.legacy:
+        return False
+    if target.inside:
+        raise Refused(
+            f"{visible(out.path)} was recorded by DVC 2, so a part of it cannot be recorded alone.",
+            hint=f"Add the whole folder: modelkeep add {out.path}",
+            paths=(target.data_path,),
+        )
+    if target.seen.is_folder != out.is_dir:
+        return False
+    wanted = expected(site, out)
+    found = hashes(site, out, target.seen, wanted or {}, progress)
+    if wanted is None:
+        return make_manifest(found.items(), legacy=True)[0].oid == out.oid
+    return found == wanted
+
+
+def _insert(site: Site, targets: Iterable[Target], progress: Progress) -> dict[str, Inserted]:
+    sources: list[Source] = []
+    size = 0
+    for target in targets:
+        links = set(target.seen.scan.links) if target.seen.scan else set()
+        prefix = target.data_path
+        for name, one in target.seen.files.items():
+            sources.append(Source(f"{prefix}/{name}" if name else prefix, one.facts, name in links))
+            size += one.facts.st_size
+    progress = progress.child("Adding", size, files=len(sources))
+    return site.cache.insert_files(site.tree, sources, progress, memory=site.memory)
+
+
+# -- metafiles ----------------------------------------------------------------------------------------
+
+
+def _by_output(targets: Iterable[Target]) -> list[list[Target]]:
+    groups: dict[str, list[Target]] = {}
+    for target in targets:
+        groups.setdefault(target.path, []).append(target)
+    return list(groups.values())
+
+
+def _record(site: Site, group: Sequence[Target], inserted: Mapping[str, Inserted], done: _Done) -> None:
+    """Write the metafile of one output: recorded whole, or some parts of it."""
+    target = group[0]
+    path = site.tree.path(target.metafile)
+    text = path.read_bytes() if path.exists() else None
+    if target.inside:
+        assert target.output is not None
+        recorded = _parts(site, target.output, group, inserted)
+    else:
+        recorded = _whole(site, target.path, target.seen, inserted)
+    folder = posixpath.dirname(target.metafile)
+    base = metafile_wdir(text, target.metafile) if text is not None else posixpath.dirname(target.path)
+    recorded = _at(recorded, posixpath.relpath(target.path, base or "."))
+    if text is not None:
+        fresh = update_metafile(text, target.metafile, [recorded])
+    else:
+        fresh = new_metafile([recorded], wdir=posixpath.relpath(base or ".", folder or "."))
+    if fresh != text:
+        write_file(site.tree, target.metafile, fresh)
+        done.changed.append(target.metafile)
+
+
+def _at(recorded: Recorded, path: str) -> Recorded:
+    return Recorded(path, recorded.oid, recorded.size, recorded.nfiles, recorded.is_exec)
+
+
+def _whole(site: Site, path: str, seen: Seen, inserted: Mapping[str, Inserted]) -> Recorded:
+    if not seen.is_folder:
+        one = inserted[path]
+        is_exec = bool(seen.files[""].facts.st_mode & 0o100)
+        return Recorded("", ObjectId(one.hash), one.size, is_exec=is_exec)
+    entries = {name: inserted[f"{path}/{name}"] for name in seen.files}
+    _, data = make_manifest([(name, one.hash) for name, one in entries.items()])
+    oid = site.cache.put(data, is_dir=True)
+    return Recorded("", oid, sum(one.size for one in entries.values()), len(entries))
+
+
+def _parts(site: Site, out: Output, group: Sequence[Target], inserted: Mapping[str, Inserted]) -> Recorded:
+    """The folder output as recorded, with what lies at the targets now in place of what lay there."""
+    wanted = expected(site, out) if out.is_dir else None
+    if wanted is None:
+        raise MissingObjects(
+            f"The list of files of {visible(out.path)} is not here, so a part of it cannot be recorded.",
+            hint=f"Fetch it first: modelkeep fetch {out.path}",
+            paths=(out.path,),
+        )
+    entries = dict(wanted)
+    gained = 0
+    dropped: list[str] = []
+    for target in group:
+        gone = _covered(entries, target.inside)
+        if not gone and target.seen.is_absent:
+            raise NotFound(f"There is no file or folder {visible(target.data_path)}.")
+        dropped += [entries.pop(name) for name in gone]
+        for name in target.seen.files:
+            inner = f"{target.inside}/{name}" if name else target.inside
+            entries[inner] = inserted[f"{out.path}/{inner}"].hash
+            gained += inserted[f"{out.path}/{inner}"].size
+    _, data = make_manifest(entries.items())
+    oid = site.cache.put(data, is_dir=True)
+    return Recorded("", oid, _new_size(site, out, oid, dropped, gained), len(entries))
+
+
+def _covered(entries: Mapping[str, str], inside: str) -> list[str]:
+    """The recorded files at or below `inside`, and any file that stands where it needs a folder."""
+    above = {up for up in parents(inside) if up in entries}
+    return [name for name in entries if name == inside or name.startswith(f"{inside}/") or name in above]
+
+
+def _new_size(site: Site, out: Output, oid: ObjectId, dropped: Sequence[str], gained: int) -> int | None:
+    if oid == out.oid or out.size is None:
+        return out.size
+    sizes = site.cache.present([ObjectId(md5) for md5 in set(dropped)])
+    if any(ObjectId(md5) not in sizes for md5 in dropped):
+        return None  # not known without fetching what was replaced; DVC leaves it out as well
+    return out.size - sum(sizes[ObjectId(md5)] for md5 in dropped) + gained
+
+
+# -- Git ----------------------------------------------------------------------------------------------
+
+
+def ignore_in_git(site: Site, path: str) -> str | None:
+    """Make Git ignore the data at `path` unless it does; returns the `.gitignore` that was changed, if any."""
+    if site.history is None or site.git_ignored([path]):
+        return None
+    folder, _, name = path.rpartition("/")
+    file = f"{folder}/.gitignore" if folder else ".gitignore"
+    place = site.tree.path(file)
+    text = place.read_bytes() if place.exists() else None
+    fresh = with_ignored(text, name)
+    if fresh is None or fresh == text:
+        return None
+    write_file(site.tree, file, fresh)
+    return file
+
+
+def _stage_in_git(site: Site, paths: Sequence[str]) -> None:
+    """What `core.autostage` asks for, if the user's own config sets it: the repository's is not obeyed."""
+    if site.history is not None and paths and site.user_setting("core", "autostage") == "true":
+        site.history.stage(list(paths))
+
+
+# -- the report ---------------------------------------------------------------------------------------
+
+
+def _notes(target: Target) -> list[str]:
+    scan = target.seen.scan
+    if scan is None:
+        return []
+    facts = (
+        (
+            scan.ignored,
+            "is ignored by .dvcignore and not recorded",
+            "are ignored by .dvcignore and not recorded",
+        ),
+        (scan.built_in, "belongs to Git and is not recorded", "belong to Git and are not recorded"),
+        (scan.links, "is a link and recorded by its content", "are links and recorded by their content"),
+    )
+    notes = []
+    for names, one, many in facts:
+        if names:
+            count = (
+                f"{visible(sorted(names)[0])} {one}"
+                if len(names) == 1
+                else f"{len(names)} files or folders {many}"
+            )
+            notes.append(f"{visible(target.data_path)}: {count}.")
+    empty = _empty_folders(scan.folders, scan.files)
+    if empty:
+        notes.append(f"{visible(target.data_path)}: {len(empty)} empty folders are not recorded.")
+    return notes
+
+
+def _empty_folders(folders: Iterable[str], files: Iterable[str]) -> list[str]:
+    holding = {up for name in files for up in parents(name)}
+    return [folder for folder in folders if folder not in holding]
+
+
+def _report(found: Sequence[Target], done: _Done) -> Changes:
+    names = ", ".join(visible(one.data_path) for one in found[:3])
+    if len(found) > 3:
+        names += f" and {len(found) - 3} more"
+    verb = "is recorded" if done.changed else "is unchanged"
+    verb = verb.replace("is", "are") if len(found) > 1 else verb
+    return Changes(
+        what=Change.METAFILES | Change.CACHE if done.changed else Change.CACHE,
+        summary=f"{names} {verb}.",
+        paths=tuple(done.changed),
+        files=done.files,
+        bytes=done.bytes,
+        notes=tuple(done.notes),
+    )
