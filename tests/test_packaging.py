@@ -24,13 +24,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel built from a copy of what Git tracks or would track, by the backend that the lock pins."""
+    """The wheel built from a copy of the sources, by the backend that the lock pins."""
     source = tmp_path_factory.mktemp("source")
-    names = builders.run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("app", "resources"):
+        shutil.copytree(
+            ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     target = source / "dist"
     builders.run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target, cwd=source)
     return next(target.glob("*.whl"))
