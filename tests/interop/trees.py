@@ -1,0 +1,123 @@
+"""Trees of data that are easy to get wrong, and what to compare after two programs recorded the same ones."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import builders
+
+EXECUTABLE = ("run.sh", "tools/go.sh")
+DVCIGNORE = "*.tmp\nscratch/\n!keep.tmp\n"
+
+_SORTING = {
+    "a b": "4\n", "a-d": "3\n", "a.d/z": "2\n", "a/z": "1\n", "new\nline": "nl", 'qu"ote\\back': "q", "x_B": "B",
+    "x_Z": "Z", "x_a b": "a b", "x_a-b": "a-b", "x_a.txt": "a.txt", "x_a_b": "a/b", "x_~": "~", "x_é": "é",
+    "x_𝒳": "𝒳", "é": "e", "！": "fw", "𝒳": "m",
+}  # fmt: skip
+
+#: Each top-level name is one output.
+OUTPUTS: dict[str, builders.Tree | str | bytes] = {
+    "so": _SORTING,
+    "mw": {"Z": "", "a b": "22", "z-1": "\r\n", "z/é.txt": "1", "z/𝒳": "x"},
+    "two words": {"one file.txt": "1", "데이터/셋.csv": "2", "# hash": "3", "-rf": "4", "'single' \"double\"": "5"},
+    "데이터": {"한글 이름.bin": b"\0\1\2", "e\u0301": "nfd", "\u00e9": "nfc"},
+    "empty": {},
+    "hollow": {"sub/deeper/": ""},
+    "ignoring": {"a.txt": "a", "b.tmp": "no", "keep.tmp": "yes", "scratch/x": "no", "in/scratch/y": "no"},
+    "hidden": {".h/i": "1", ".gitignore": "x"},
+    "tools": {"go.sh": "#!/bin/sh\n", "plain": "x"},
+    "deep/er/data": {"x": "1", "y/z": "2"},
+    "deep/er/file.bin": b"\xff" * 1000,
+    "run.sh": "#!/bin/sh\necho hi\n",
+    "nothing": "",
+    "digits": "682577\n",
+    "exponent": "574565\n",
+    "no": "yaml 1.1",
+    "12": "int",
+    "1.5": "float",
+    "null": "none",
+    "0o17": "octal",
+    "2020-01-01": "date",
+    "1:30": "sexagesimal",
+    "# comment": "c",
+    "- dash": "d",
+    "it's \"quoted\"": "q",
+    "we[ird]*?!.txt": "w",
+    "covered.skip": "ignored by git already",
+    "a_file_with_a_really_long_name_that_makes_the_line_exceed_eighty_columns_for_sure_x.bin": "l",
+    "file name with spaces and more words to be wrapped around the eightieth column, ok.txt": "l",
+}
+
+
+def write_outputs(project: Path) -> list[str]:
+    """Write all OUTPUTS and a few random folders into `project`; returns the targets to add."""
+    builders.write_tree(project, {".dvcignore": DVCIGNORE, ".gitignore": "*.skip\n"})
+    for name, content in OUTPUTS.items():
+        if isinstance(content, (str, bytes)):
+            builders.write_tree(project, {name: content})
+        else:
+            builders.write_tree(project / name, content)
+    for seed in range(6):
+        builders.write_tree(project / f"random{seed}", random_tree(seed))
+    for name in EXECUTABLE:
+        (project / name).chmod(0o755)
+    return [*OUTPUTS, *(f"random{seed}" for seed in range(6))]
+
+
+def random_tree(seed: int) -> dict[str, bytes]:
+    """A folder of up to forty files with names and contents from a seeded dice."""
+    dice = random.Random(seed)
+    letters = "abAB01 ._-~#'\"éЖ한𝒳[]{}:;,%&=+\\"
+    files: dict[str, bytes] = {}
+    for number in range(dice.randrange(1, 40)):
+        name = "".join(dice.choices(letters, k=dice.randrange(1, 12))).strip(". ") + f"x{number}"
+        folder = dice.choice(["", "", "sub/", "sub/deeper/", "다른 곳/"])
+        files[folder + name] = dice.randbytes(dice.choice([0, 1, 100, 5000]))
+    return files
+
+
+def texts(project: Path) -> dict[str, bytes]:
+    """All metafiles and .gitignore files outside tracked folders, by path."""
+    found = {}
+    for path in sorted(project.rglob("*")):
+        relative = path.relative_to(project)
+        inside = any((project / up).with_name(up.name + ".dvc").is_file() for up in relative.parents if up.name)
+        if path.is_file() and not inside and relative.parts[0] not in (".git", ".dvc"):
+            if path.name.endswith(".dvc") or path.name == ".gitignore":
+                found[relative.as_posix()] = path.read_bytes()
+    return found
+
+
+def objects(project: Path) -> dict[str, bytes]:
+    """All objects in the cache by their key; temporary files are left out."""
+    cache = project / ".dvc/cache"
+    return {
+        path.relative_to(cache).as_posix(): path.read_bytes()
+        for path in sorted(cache.rglob("*"))
+        if path.is_file() and not path.name.endswith(".tmp")
+    }
+
+
+def data(project: Path, targets: list[str]) -> dict[str, bytes]:
+    """The content of all data files by path."""
+    found = {}
+    for target in targets:
+        path = project / target
+        if path.is_file():
+            found[target] = path.read_bytes()
+        else:
+            found |= {f"{target}/{name}": text for name, text in builders.read_tree(path, without=()).items()}
+    return found
+
+
+def remove_data(project: Path, targets: list[str]) -> None:
+    """Delete the data, as a fresh clone has none."""
+    for target in targets:
+        path = project / target
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
