@@ -1,0 +1,266 @@
+"""Uploads over one SFTP session: temporary names, checks, then the renames. Knows no SSH and no hashes' meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from modelkeep.core.durable import temp_name
+from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed
+from modelkeep.core.progress import Cancelled, Progress
+from modelkeep.core.stores import sftp_wire as wire
+from modelkeep.core.stores.base import Done, Failed, Incoming
+from modelkeep.core.stores.sftp import Flow, Job, Session, in_blocks
+from modelkeep.core.stores.sftp_wire import Reply
+
+_WINDOW = 64  # unanswered blocks of one file: 2 MiB
+_FSYNC = "fsync@openssh.com"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An object that lies complete under a temporary name beside its final one, both relative to the root."""
+
+    key: str
+    temp: str
+    size: int
+    md5: str | None
+
+
+class _BadContent(Exception):
+    """What was to be sent turned out wrong while it was read."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+class Uploads:
+    """Sends items beneath `root`. `sync_each` asks the server to sync every file it receives."""
+
+    def __init__(self, session: Session, root: str, progress: Progress, failed: Failed, *, sync_each: bool):
+        self._session = session
+        self._root = root
+        self._progress = progress
+        self._failed = failed
+        self._sync_each = sync_each and _FSYNC in session.extensions
+        self._can_sync = _FSYNC in session.extensions
+        self._folders: set[str] = set()
+        self._open: set[str] = set()  # temporary names that may exist
+
+    def send(self, items: list[Incoming]) -> list[Sent]:
+        """Send all items side by side and return those that arrived with their full size."""
+        self._make_folders(items)
+        sent: list[Sent] = []
+
+        self._session.run((partial(self._put, item, sent) for item in items), progress=self._progress)
+        return sent
+
+    def finish(self, sent: list[Sent], done: Done) -> None:
+        """Rename to the final names; `done` follows for each that is in place."""
+        refused: list[Sent] = []
+
+        def answered(one: Sent, reply: Reply) -> None:
+            if reply.status == wire.OK:
+                self._open.discard(one.temp)
+                done(one.key, one.size)
+            else:
+                refused.append(one)
+
+        self._session.call_all(
+            (
+                *self._session.rename_request(self._path(one.temp), self._path(one.key)),
+                partial(answered, one),
+            )
+            for one in sent
+        )
+        for one in refused:
+            self._finish_slowly(one, done)
+
+    def _finish_slowly(self, one: Sent, done: Done) -> None:
+        try:
+            self._session.rename(self._path(one.temp), self._path(one.key))
+        except ConnectionLost:
+            raise
+        except ModelkeepError as error:
+            self._discard(one.temp)
+            self._failed(one.key, error)
+        else:
+            self._open.discard(one.temp)
+            done(one.key, one.size)
+
+    def reject(self, bad: list[Sent], where: str) -> None:
+        """Discard what arrived with other bytes than were sent."""
+        for one in bad:
+            self._discard(one.temp)
+            self._failed(
+                one.key,
+                StoreFailed(
+                    f"{one.key} arrived damaged and was discarded.",
+                    detail=f"{where} holds other bytes than were sent.",
+                    hint="Push again; if it happens again, the disk or memory of the server may be failing.",
+                    paths=(one.key,),
+                ),
+            )
+
+    def unfinished(self) -> list[str]:
+        """Temporary names that may still exist."""
+        return sorted(self._open)
+
+    def discard_all(self) -> None:
+        """Ask for the removal of everything unfinished, without waiting for it."""
+        if not self._session.broken:
+            with suppress(ConnectionLost):
+                for temp in self.unfinished():
+                    self._discard(temp)
+
+    def _discard(self, temp: str) -> None:
+        self._session.request(wire.REMOVE, wire.string(self._path(temp)), _ignore)
+        self._open.discard(temp)
+
+    # -- one object ------------------------------------------------------------------------------------
+
+    def _put(self, item: Incoming, sent: list[Sent], flow: Flow) -> Job:
+        folder = item.key.rpartition("/")[0]
+        temp = f"{folder}/{temp_name()}" if folder else temp_name()
+        self._open.add(temp)
+        try:
+            size = yield from self._send_file(flow, item, self._path(temp))
+            sent.append(Sent(item.key, temp, size, item.checksum() if item.checksum else None))
+        except _BadContent as error:
+            self._discard(temp)
+            self._failed(item.key, error.cause)
+        except ConnectionLost:
+            raise
+        except ModelkeepError as error:
+            self._discard(temp)
+            self._failed(item.key, error)
+
+    def _send_file(self, flow: Flow, item: Incoming, temp: bytes) -> Generator[int, None, int]:
+        flags = wire.WRITABLE | wire.CREATE | wire.EXCLUSIVE
+        opened = yield from flow.ask(wire.OPEN, wire.string(temp) + wire.uint32(flags) + wire.uint32(0))
+        if opened.status is not None:
+            raise wire.refusal(opened, item.key)
+        handle = wire.string(opened.handle())
+        refused: list[Reply] = []
+        sizes: list[int | None] = []
+        try:
+            size = yield from self._send_blocks(flow, item, handle, refused)
+            if self._sync_each or (size >= (1 << 20) and self._can_sync):
+                flow.send(wire.EXTENDED, wire.string(_FSYNC.encode()) + handle, _keep_refusal(refused))
+            flow.send(
+                wire.FSTAT, handle, lambda r: sizes.append(r.attrs().size if r.kind == wire.ATTRS else None)
+            )
+        finally:
+            if not self._session.broken:
+                flow.send(wire.CLOSE, handle, _keep_refusal(refused))
+        yield 0
+        if refused:
+            raise wire.refusal(refused[0], item.key)
+        _check_size(item, size, sizes[0])
+        return size
+
+    def _send_blocks(
+        self, flow: Flow, item: Incoming, handle: bytes, refused: list[Reply]
+    ) -> Generator[int, None, int]:
+        offset = 0
+        keep = _keep_refusal(refused)
+        for block in _content(item):
+            flow.send(wire.WRITE, handle + wire.uint64(offset) + wire.string(block), keep)
+            offset += len(block)
+            self._progress.advance(len(block))
+            yield _WINDOW
+            if refused:
+                break
+        return offset
+
+    # -- folders ---------------------------------------------------------------------------------------
+
+    def _make_folders(self, items: list[Incoming]) -> None:
+        """One listing for each folder of folders, and one burst for those that are missing."""
+        wanted = {item.key.rpartition("/")[0] for item in items} - self._folders
+        for parent in {folder.rpartition("/")[0] for folder in wanted}:
+            if parent not in self._folders:
+                self._session.make_folder(self._path(parent))
+                self._folders.add(parent)
+                self._folders.update(f"{parent}/{name}" if parent else name for name in self._names(parent))
+        missing = sorted(wanted - self._folders - {""})
+        self._session.call_all(
+            ((wire.MKDIR, wire.string(self._path(folder)) + wire.uint32(0), _ignore) for folder in missing),
+            progress=self._progress,
+        )
+        self._folders |= wanted
+
+    def _names(self, folder: str) -> list[str]:
+        names: list[str] = []
+
+        def listing(flow: Flow) -> Job:
+            yield from read_folder(flow, self._path(folder), lambda name, _: names.append(name))
+
+        self._session.run([listing], progress=self._progress)
+        return names
+
+    def _path(self, key: str) -> bytes:
+        return join(self._root, key)
+
+
+def read_folder(flow: Flow, path: bytes, found: Callable[[str, wire.Attrs], None]) -> Job:
+    """Give every entry of a folder to `found`; a folder that is missing or unreadable has none.
+
+    Names that are not UTF-8 are left out: no key looks like that.
+    """
+    opened = yield from flow.ask(wire.OPENDIR, wire.string(path))
+    if opened.status is not None:
+        if opened.status in (wire.NO_SUCH_FILE, wire.DENIED, wire.FAILURE):
+            return
+        raise wire.refusal(opened, path.decode("utf-8", "replace"))
+    handle = wire.string(opened.handle())
+    while True:
+        reply = yield from flow.ask(wire.READDIR, handle)
+        if reply.status is not None:
+            break
+        for name, attrs in reply.names():
+            try:
+                text = name.decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            if text not in (".", ".."):
+                found(text, attrs)
+    flow.send(wire.CLOSE, handle, _ignore)
+
+
+def join(root: str, key: str) -> bytes:
+    """The path of `key` on the server."""
+    if not key:
+        return (root or ".").encode()
+    return f"{root.rstrip('/')}/{key}".encode() if root else key.encode()
+
+
+def _content(item: Incoming) -> Iterator[bytes]:
+    try:
+        yield from in_blocks(item.chunks)
+    except Cancelled:
+        raise
+    except Exception as error:  # whatever one object's content raises must not stop the others
+        raise _BadContent(error) from error
+
+
+def _check_size(item: Incoming, sent: int, stored: int | None) -> None:
+    expected = sent if item.size is None else item.size
+    if sent != expected or (stored is not None and stored != sent):
+        found = sent if sent != expected else stored
+        raise StoreFailed(
+            f"{item.key} arrived with {found} bytes where {expected} were expected.",
+            hint="The disk or quota of the server may be full.",
+            paths=(item.key,),
+        )
+
+
+def _keep_refusal(refused: list[Reply]) -> Callable[[Reply], None]:
+    return lambda reply: None if reply.status == wire.OK else refused.append(reply)
+
+
+def _ignore(_: Reply) -> None:
+    return
