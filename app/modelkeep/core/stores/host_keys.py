@@ -1,0 +1,192 @@
+"""The user's known_hosts: read with patience, appended to, never rewritten. Knows no network and no paramiko.
+
+OpenSSH's format (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): plain, hashed, wildcard and negated names, [host]:port,
+@revoked. Certificate authorities are skipped because host certificates are not supported. A line that makes
+no sense is skipped, so that it cannot hide the others.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelkeep.core.durable import store_failed, sync_folder
+from modelkeep.core.errors import HostKeyChanged
+from modelkeep.core.stores.base import Address
+
+_LARGEST = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A server's public key: its type and the bytes of the key."""
+
+    type: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """In the form of `ssh-keygen -l`: SHA256:… without padding."""
+        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One usable line: where it stands, the names it is for, the key, and whether the key is revoked."""
+
+    place: str
+    names: str
+    key: HostKey
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known about one host."""
+
+    host: str
+    keys: tuple[Line, ...]
+    revoked: tuple[Line, ...]
+
+    def types(self) -> list[str]:
+        """Key types to prefer, so that the server shows the key that can be compared."""
+        return list(dict.fromkeys(line.key.type for line in self.keys))
+
+    def accepts(self, key: HostKey) -> bool:
+        """True if `key` is known, False if the host is unknown; raises HostKeyChanged for everything else."""
+        for line in self.revoked:
+            if line.key.blob == key.blob:
+                raise HostKeyChanged(
+                    f"The key of {self.host} has been revoked; nothing was sent to it.",
+                    detail=f"{key.type} {key.fingerprint} ({line.place})",
+                    hint="Ask the administrator of the server for its new key.",
+                )
+        if any(line.key.blob == key.blob for line in self.keys):
+            return True
+        if not self.keys:
+            return False
+        known = "\n".join(
+            f"Known:     {one.key.type} {one.key.fingerprint} ({one.place})" for one in self.keys
+        )
+        raise HostKeyChanged(
+            f"The identity of {self.host} has changed; nothing was sent to it.",
+            detail=f"{known}\nPresented: {key.type} {key.fingerprint}",
+            hint="Either the server was set up anew or someone is in between. Ask its administrator; if the new "
+            f"key is right, forget the old one with: ssh-keygen -R '{self.host}'",
+        )
+
+
+def host_name(address: Address) -> str:
+    """The name a host has in known_hosts: with its port in brackets unless that is 22."""
+    host = address.host.lower()
+    return host if address.port == 22 else f"[{host}]:{address.port}"
+
+
+def lookup(files: Iterable[str], address: Address) -> Known:
+    """Everything the files say about the host; files that are missing or unreadable say nothing."""
+    name = host_name(address)
+    matching = [line for file in files for line in _lines(file) if _matches(line.names, name)]
+    return Known(
+        name,
+        tuple(line for line in matching if not line.revoked),
+        tuple(line for line in matching if line.revoked),
+    )
+
+
+def remember(file: str, address: Address, key: HostKey, *, hashed: bool) -> None:
+    """Append one line to `file`, which is made if it is missing. Raises StoreFailed."""
+    name = host_name(address)
+    line = f"{_hashed(name) if hashed else name} {key.type} {base64.b64encode(key.blob).decode()}\n"
+    try:
+        _append(Path(file), line.encode())
+    except OSError as error:
+        raise store_failed(error, file) from error
+
+
+def _append(file: Path, line: bytes) -> None:
+    if not file.parent.is_dir():
+        file.parent.mkdir(mode=0o700, parents=True)
+    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        os.write(fd, line)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    sync_folder(str(file.parent))
+
+
+def _lines(file: str) -> Iterator[Line]:
+    try:
+        with open(file, "rb") as stream:
+            text = stream.read(_LARGEST).decode("utf-8", "replace")
+    except OSError:
+        return
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = _parse(raw.strip(), f"{file}:{number}")
+        if line is not None:
+            yield line
+
+
+def _parse(text: str, place: str) -> Line | None:
+    if not text or text.startswith("#"):
+        return None
+    fields = text.split()
+    revoked = fields[0] == "@revoked"
+    if fields[0].startswith("@"):
+        if not revoked:
+            return None
+        fields = fields[1:]
+    if len(fields) < 3:
+        return None
+    try:
+        blob = base64.b64decode(fields[2], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    inner = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("ascii", "replace") if len(blob) > 4 else ""
+    return Line(place, fields[0], HostKey(fields[1], blob), revoked) if inner == fields[1] else None
+
+
+def _matches(names: str, name: str) -> bool:
+    if names.startswith("|"):
+        return _hash_matches(names, name)
+    matched = False
+    for pattern in names.lower().split(","):
+        negated = pattern.startswith("!")
+        if _glob(pattern.removeprefix("!"), name):
+            if negated:
+                return False
+            matched = True
+    return matched
+
+
+def _glob(pattern: str, name: str) -> bool:
+    # Only * and ? are special here; [ belongs to [host]:port.
+    return re.fullmatch(fnmatch.translate(pattern.replace("[", "[[]")), name) is not None
+
+
+def _hash_matches(names: str, name: str) -> bool:
+    try:
+        _, kind, salt, digest = names.split("|")
+        wanted = base64.b64decode(digest)
+        found = hmac.new(base64.b64decode(salt), name.encode(), hashlib.sha1).digest()
+    except (ValueError, binascii.Error):
+        return False
+    return kind == "1" and hmac.compare_digest(wanted, found)
+
+
+def _hashed(name: str) -> str:
+    salt = secrets.token_bytes(20)
+    digest = hmac.new(salt, name.encode(), hashlib.sha1).digest()
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"

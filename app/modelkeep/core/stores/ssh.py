@@ -1,0 +1,336 @@
+"""A store on a server reached by SSH: shell accounts and SFTP-only accounts. Knows nothing of Git or DVC.
+
+Uploads go to a temporary name beside the final one and are renamed after a check: of the MD5 by the server
+itself where the account may run commands, of the size otherwise; `describe` says which.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from modelkeep.core.durable import temp_name
+from modelkeep.core.errors import ConnectionLost, UnsafePath
+from modelkeep.core.paths import safe_relpath
+from modelkeep.core.progress import SILENT, Progress
+from modelkeep.core.stores import sftp_wire as wire
+from modelkeep.core.stores.base import (
+    Done,
+    Failed,
+    Incoming,
+    Item,
+    LoginProvider,
+    RemoteSpec,
+    Store,
+    Traits,
+    checked,
+    missing,
+)
+from modelkeep.core.stores.limits import DEFAULT, Limits
+from modelkeep.core.stores.sftp import Flow, Job, Session, expect_ok
+from modelkeep.core.stores.sftp_get import Downloads
+from modelkeep.core.stores.sftp_put import Sent, Uploads, join, read_folder
+from modelkeep.core.stores.sftp_wire import Reply
+from modelkeep.core.stores.ssh_auth import Keys
+from modelkeep.core.stores.ssh_check import Check, Server
+from modelkeep.core.stores.ssh_config import resolve
+from modelkeep.core.stores.ssh_connect import Connection
+
+BATCH_FILES = 512
+BATCH_BYTES = 64 << 20
+_PLAIN = re.compile(r"(?:[0-9a-f]{2,64}(?:\.dir)?|files|md5)")  # names that need no closer look
+_IDLE = 2  # sessions kept open for the next call
+_SETTLE = 1.0  # seconds for cleaning up after a cancel
+
+# SshStore.list hides the built-in name inside the class.
+_Names = list[str]
+_Items = list[Item]
+_Sent = list[Sent]
+
+
+class SshStore(Store):
+    """Objects beneath a folder on a server. Connects on first use and again after the connection was lost.
+
+    Safe from several threads: they share one connection, and each call has an SFTP session of its own. A lost
+    connection raises ConnectionLost in all of them; RetryingStore goes on from there.
+    """
+
+    def __init__(self, spec: RemoteSpec, login: LoginProvider, *, limits: Limits = DEFAULT) -> None:
+        self._spec = spec
+        self._root = spec.path
+        self._login = login
+        self._limits = limits
+        self._keys = Keys(spec.options.get("keyfile", ""), spec.options.get("allow_agent", "true") != "false")
+        self._lock = threading.RLock()
+        self._connection: Connection | None = None
+        self._idle: list[Session] = []
+        self._was_connected = False
+        self._server = Server(self._root, limits)
+        self._orphans: list[str] = []
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(connections=2, runs_commands=self._server.runs_commands is True)
+
+    @property
+    def address(self) -> str:
+        """The user@host:port secrets are bound to, after ~/.ssh/config."""
+        return str(resolve(self._spec.host, self._spec.user, self._spec.port).address)
+
+    def describe(self) -> str:
+        user = f"{self._spec.user}@" if self._spec.user else ""
+        port = f":{self._spec.port}" if self._spec.port else ""
+        how = {
+            None: "",
+            True: " (uploads are checked by MD5 on the server)",
+            False: " (uploads are checked by size: the account runs no commands)",
+        }
+        return f"ssh://{user}{self._spec.host}{port}{self._root}{how[self._server.runs_commands]}"
+
+    # -- connection ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _session(self, progress: Progress = SILENT) -> Iterator[Session]:
+        connection = self._connected(progress)
+        try:
+            session = self._take(connection)
+            try:
+                session.watch(progress)
+                yield session
+            finally:
+                self._give_back(connection, session)
+        except ConnectionLost:
+            self._drop(connection)
+            progress.check()
+            raise
+
+    def _connected(self, progress: Progress) -> Connection:
+        while not self._lock.acquire(timeout=0.2):
+            progress.check()
+        try:
+            if self._connection is not None and not self._connection.is_alive:
+                self._drop(self._connection)
+            if self._connection is None:
+                self._connection = self._connect(progress)
+                self._was_connected = True
+            return self._connection
+        finally:
+            self._lock.release()
+
+    def _connect(self, progress: Progress) -> Connection:
+        route = resolve(self._spec.host, self._spec.user, self._spec.port)
+        try:
+            return Connection(route, self._keys, self._login, self._limits, progress)
+        except ConnectionLost as error:
+            # Before anything ever worked, trying again is for the person who may have mistyped the address.
+            error.retryable = self._was_connected
+            raise
+
+    def _take(self, connection: Connection) -> Session:
+        with self._lock:
+            if self._connection is connection and self._idle:
+                return self._idle.pop()
+        return Session(connection.open_sftp())
+
+    def _give_back(self, connection: Connection, session: Session) -> None:
+        with self._lock:
+            if session.is_idle and self._connection is connection and len(self._idle) < _IDLE:
+                session.watch(SILENT)
+                self._idle.append(session)
+                return
+        if not session.broken:
+            session.close()
+
+    def _drop(self, connection: Connection) -> None:
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None
+                self._idle.clear()
+        connection.close()
+
+    def close(self) -> None:
+        with self._lock:
+            connection = self._connection
+        if connection is not None:
+            self._drop(connection)
+
+    # -- asking ----------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        with self._session() as session:
+            session.make_folder(self._path(""))
+            probe = self._path(temp_name())
+            flags = wire.WRITABLE | wire.CREATE | wire.EXCLUSIVE
+            opened = session.ask(wire.OPEN, wire.string(probe) + wire.uint32(flags) + wire.uint32(0))
+            if opened.status is not None:
+                raise wire.refusal(opened, self._root or "the home folder")
+            expect_ok(session.ask(wire.CLOSE, wire.string(opened.handle())), self._root)
+            expect_ok(session.ask(wire.REMOVE, wire.string(probe)), self._root)
+
+    def sizes(self, keys: Iterable[str], *, progress: Progress = SILENT) -> dict[str, int]:
+        found: dict[str, int] = {}
+        refused: list[tuple[str, Reply]] = []
+
+        def answered(key: str, reply: Reply) -> None:
+            if reply.kind == wire.ATTRS:
+                attrs = reply.attrs()
+                if attrs.is_file and attrs.size is not None:
+                    found[key] = attrs.size
+            elif reply.status != wire.NO_SUCH_FILE:
+                refused.append((key, reply))
+
+        wanted = [checked(key) for key in keys]
+        if not wanted:
+            return found
+        with self._session(progress) as session:
+            session.call_all(
+                (
+                    (wire.STAT, wire.string(self._path(key)), functools.partial(answered, key))
+                    for key in wanted
+                ),
+                progress=progress,
+            )
+        for key, reply in refused:
+            if reply.status != wire.FAILURE:  # a parent that is a file: nothing there
+                raise wire.refusal(reply, key)
+        return found
+
+    def list(self, prefix: str, *, progress: Progress = SILENT) -> Iterator[Item]:
+        folders = [checked(prefix)] if prefix else [""]
+        with self._session(progress) as session:
+            while folders:
+                items: list[Item] = []
+                deeper: list[str] = []
+                jobs = (functools.partial(self._list_one, folder, items, deeper) for folder in folders)
+                session.run(jobs, progress=progress)
+                yield from items
+                folders = deeper
+
+    def _list_one(self, folder: str, items: _Items, deeper: _Names, flow: Flow) -> Job:
+        def found(name: str, attrs: wire.Attrs) -> None:
+            key = f"{folder}/{name}" if folder else name
+            if attrs.is_link or name.endswith(".tmp") or not (_PLAIN.fullmatch(name) or _is_key(name)):
+                return
+            if attrs.is_dir:
+                deeper.append(key)
+            elif attrs.is_file and attrs.size is not None:
+                items.append(Item(key, attrs.size))
+
+        return read_folder(flow, self._path(folder), found)
+
+    def free_space(self) -> int | None:
+        with self._session() as session:
+            folder = self._path("")
+            while True:
+                free = session.free_space(folder)
+                above = folder.rstrip(b"/").rpartition(b"/")[0]
+                if free is not None or not above:
+                    return free
+                folder = above
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def read_many(
+        self, keys: Iterable[str], *, progress: Progress = SILENT
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        with self._session(progress) as session:
+            downloads = Downloads(session, lambda key: self._path(checked(key)), progress)
+            yield from downloads.read(keys)
+
+    def read(self, key: str, *, offset: int = 0, progress: Progress = SILENT) -> Iterator[bytes]:
+        checked(key)
+        with self._session(progress) as session:
+            downloads = Downloads(session, self._path, progress)
+            for _, chunks in downloads.read([key], offset=offset):
+                yield from chunks
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def write_many(self, items: Iterable[Incoming], progress: Progress, done: Done, failed: Failed) -> None:
+        with self._session(progress) as session:
+            commands = self._server.probe(self._connected(progress), progress)
+            uploads = Uploads(session, self._root, progress, failed, sync_each=not commands)
+            try:
+                self._clean_up(session)
+                self._write(session, uploads, items, progress, done)
+            except ConnectionLost:
+                self._orphans += uploads.unfinished()
+                raise
+            except BaseException:
+                uploads.discard_all()
+                session.settle(_SETTLE)
+                raise
+
+    def _write(
+        self, session: Session, uploads: Uploads, items: Iterable[Incoming], progress: Progress, done: Done
+    ) -> None:
+        connection = self._connected(progress)
+        check: Check | None = None
+        for batch in _batches(items):
+            sent = uploads.send(batch)
+            # The server hashes one batch while the next is sent.
+            self._finish(session, uploads, check, progress, done)
+            check = self._server.check(connection, sent)
+        self._finish(session, uploads, check, progress, done)
+        if check is not None:
+            self._server.sync(connection, progress)
+
+    def _finish(
+        self, session: Session, uploads: Uploads, check: Check | None, progress: Progress, done: Done
+    ) -> None:
+        if check is None:
+            return
+        good, bad = check.result(progress, functools.partial(_still_there, session))
+        uploads.reject(bad, self.describe())
+        uploads.finish(good, done)
+
+    def _clean_up(self, session: Session) -> None:
+        """Remove what a lost connection left behind under temporary names."""
+        orphans, self._orphans = self._orphans, []
+        session.call_all((wire.REMOVE, wire.string(self._path(name)), lambda _: None) for name in orphans)
+
+    def delete(self, key: str) -> None:
+        with self._session() as session:
+            reply = session.ask(wire.REMOVE, wire.string(self._path(checked(key))))
+            if reply.status not in (wire.OK, wire.NO_SUCH_FILE):
+                raise wire.refusal(reply, key)
+
+    def move(self, key: str, newkey: str) -> None:
+        with self._session() as session:
+            old, new = self._path(checked(key)), self._path(checked(newkey))
+            if session.stat(old, follow=False) is None:
+                raise missing(key, self.describe())
+            session.make_folder(new.rpartition(b"/")[0] or b".")
+            session.rename(old, new)
+
+    def _path(self, key: str) -> bytes:
+        return join(self._root, key)
+
+
+def _batches(items: Iterable[Incoming]) -> Iterator[list[Incoming]]:
+    batch: list[Incoming] = []
+    size = 0
+    for item in items:
+        checked(item.key)
+        batch.append(item)
+        size += item.size or 0
+        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _still_there(session: Session) -> None:
+    session.ask(wire.REALPATH, wire.string(b"."))
+
+
+def _is_key(name: str) -> bool:
+    try:
+        safe_relpath(name)
+    except UnsafePath:
+        return False
+    return True

@@ -1,0 +1,85 @@
+"""Asks the server itself for the MD5 of what was uploaded, where the account may run commands.
+
+One fixed command for a whole batch. The only variable parts are quoted paths that this program made.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modelkeep.core.progress import Progress
+from modelkeep.core.stores.limits import Limits
+from modelkeep.core.stores.sftp_put import Sent
+from modelkeep.core.stores.ssh_connect import Command, Connection
+
+_LINE = re.compile(rb"([0-9a-f]{32}) [ *]([A-Za-z0-9_./-]+)")
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
+_EMPTY = b"d41d8cd98f00b204e9800998ecf8427e"
+_LONGEST = 100_000  # bytes; a Linux server takes 128 KiB in one argument
+
+
+class Server:
+    """What the account of one store can do beyond SFTP; `runs_commands` is None until it was tried."""
+
+    def __init__(self, root: str, limits: Limits) -> None:
+        self._place = f"cd -- {shlex.quote(root or '.')}"
+        self._every = limits.silence / 3
+        self.runs_commands: bool | None = None
+
+    def probe(self, connection: Connection, progress: Progress) -> bool:
+        """Whether commands run and `md5sum` is one of them; asks the server once."""
+        if self.runs_commands is None:
+            command = connection.start("md5sum -- /dev/null")
+            output = command.wait(progress, _nothing, self._every)[1] if command is not None else b""
+            self.runs_commands = output.startswith(_EMPTY)
+        return self.runs_commands
+
+    def check(self, connection: Connection, sent: list[Sent]) -> Check:
+        """Let the server begin to hash these files; the Check collects the result."""
+        names = [one.temp for one in sent if _is_checked(one)]
+        if not names or not self.runs_commands:
+            return Check(sent, None, self._every)
+        # `sync -f` makes the content durable before it is renamed, at the price of one sync for all files.
+        command = f"{self._place} && {{ sync -f . 2>/dev/null; md5sum -- {shlex.join(names)}; }}"
+        started = connection.start(command) if len(command) < _LONGEST else None
+        return Check(sent, started, self._every)
+
+    def sync(self, connection: Connection, progress: Progress) -> None:
+        """Make the new names durable too."""
+        command = connection.start(f"{self._place} && sync -f .") if self.runs_commands else None
+        if command is not None:
+            command.wait(progress, _nothing, self._every)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One batch under examination by the server, or one that it cannot examine (`command` is None)."""
+
+    sent: list[Sent]
+    command: Command | None
+    every: float
+
+    def result(self, progress: Progress, still_there: Callable[[], None]) -> tuple[list[Sent], list[Sent]]:
+        """(good, bad): bad are those the server has other bytes of, or could not read."""
+        if self.command is None:
+            return self.sent, []
+        _, output = self.command.wait(progress, still_there, self.every)
+        matches = (_LINE.fullmatch(line) for line in output.splitlines())
+        found = {match[2].decode(): match[1].decode() for match in matches if match}
+        good: list[Sent] = []
+        bad: list[Sent] = []
+        for one in self.sent:
+            is_good = not _is_checked(one) or found.get(one.temp) == one.md5
+            (good if is_good else bad).append(one)
+        return good, bad
+
+
+def _is_checked(one: Sent) -> bool:
+    return one.md5 is not None and _PLAIN.fullmatch(one.temp) is not None
+
+
+def _nothing() -> None:
+    return

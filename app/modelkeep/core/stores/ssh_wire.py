@@ -1,0 +1,201 @@
+"""Sockets and channels that never block for ever: what lies between paramiko and the network.
+
+paramiko waits without end where a link is frozen and its buffers are full, and a blocked call cannot be
+cancelled. `Wire` (under the transport) and `Pipe` (over a channel) wait in short slices instead.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import select
+import socket
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from modelkeep.core.errors import ConnectionLost, StoreFailed
+from modelkeep.core.progress import SILENT, Progress
+
+_SLICE = 0.2  # seconds between two looks at whether to go on
+_HURRY = 0.5  # how long a blocked send may take after a cancel
+
+
+class Wire:
+    """The socket under a transport. A send that makes no headway for `patience` seconds ends the connection."""
+
+    def __init__(self, sock: Any, patience: float) -> None:
+        self._sock = sock
+        self._patience = patience
+        self._hurried = False
+        self._stalled: float | None = None
+        self._closed = False  # paramiko looks at this
+        self.sent = 0
+
+    def hurry(self) -> None:
+        """After a cancel: give up a blocked send soon. Safe from any thread."""
+        self._hurried = True
+
+    def relax(self) -> None:
+        """Back to the usual patience."""
+        self._hurried = False
+
+    def send(self, data: bytes) -> int:
+        try:
+            count = int(self._sock.send(data))
+        except TimeoutError:
+            now = time.monotonic()
+            self._stalled = self._stalled or now
+            if now - self._stalled > (_HURRY if self._hurried else self._patience):
+                raise ConnectionResetError("the link is stalled") from None
+            raise
+        self._stalled = None
+        self.sent += count
+        return count
+
+    def recv(self, size: int) -> bytes:
+        return bytes(self._sock.recv(size))
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._sock.settimeout(seconds)
+
+    def close(self) -> None:
+        self._closed = True
+        self._sock.close()
+
+
+class Pipe:
+    """A channel for SFTP. Raises TimeoutError after `silence` seconds without headway."""
+
+    def __init__(self, channel: Any, wire: Wire, silence: float) -> None:
+        self._channel = channel
+        self._wire = wire
+        self._silence = silence
+        self._patience = silence
+        self._progress: Progress = SILENT
+        channel.settimeout(_SLICE)
+
+    def watch(self, progress: Progress, patience: float | None = None) -> None:
+        self._progress = progress
+        self._patience = self._silence if patience is None else patience
+        self._wire.relax()
+
+    def send(self, data: bytes) -> int:
+        started = time.monotonic()
+        with self._progress.interrupting(self._wire.hurry):
+            while True:
+                try:
+                    return int(self._channel.send(data))
+                except TimeoutError:
+                    patience = _HURRY if self._progress.is_cancelled else self._patience
+                    if time.monotonic() - started > patience:
+                        raise
+
+    def recv(self, size: int) -> bytes:
+        started = time.monotonic()
+        while True:
+            try:
+                return bytes(self._channel.recv(size))
+            except TimeoutError:
+                self._progress.check()
+                if time.monotonic() - started > self._patience:
+                    raise
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def connect_tcp(host: str, port: int, timeout: float, progress: Progress) -> socket.socket:
+    """A connected socket; tries every address of `host`. Cancel ends the wait. Raises ConnectionLost."""
+    deadline = time.monotonic() + timeout
+    problem: OSError | None = None
+    for family, kind, protocol, _, place in _addresses(host, port, deadline, progress):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            _connect(sock, place, deadline, progress)
+        except OSError as error:
+            sock.close()
+            problem = error
+            continue
+        except BaseException:
+            sock.close()
+            raise
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    raise unreachable(f"{host}:{port}", problem)
+
+
+def _connect(sock: socket.socket, place: Any, deadline: float, progress: Progress) -> None:
+    sock.setblocking(False)
+    sock.connect_ex(place)
+    while True:
+        progress.check()
+        _, ready, failed = select.select([], [sock], [sock], _SLICE)
+        if ready or failed:
+            break
+        if time.monotonic() > deadline:
+            raise TimeoutError("no answer")
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _addresses(host: str, port: int, deadline: float, progress: Progress) -> list[Any]:
+    # getaddrinfo cannot be interrupted, so it gets a thread that may be left behind.
+    answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            answers.put(error)
+
+    threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
+    while time.monotonic() < deadline:
+        progress.check()
+        with suppress(queue.Empty):
+            found = answers.get(timeout=_SLICE)
+            if isinstance(found, list):
+                return found
+            if found.errno == socket.EAI_AGAIN:
+                raise ConnectionLost(f"The name {host} cannot be looked up now.") from found
+            raise StoreFailed(
+                f"No server is named {host}.", hint="Check the address of the remote and the network."
+            ) from found
+    raise ConnectionLost(f"The name {host} cannot be looked up: no answer.")
+
+
+def unreachable(place: str, error: Exception | None) -> ConnectionLost:
+    """The error for a server that cannot be reached."""
+    why = getattr(error, "strerror", None) or str(error or "no address")
+    return ConnectionLost(
+        f"{place} cannot be reached: {why}.",
+        hint="Check the address, the network, and whether a VPN is needed.",
+    )
+
+
+class Proxy:
+    """A program of the user's ~/.ssh/config that carries the connection; its ends are one socket."""
+
+    def __init__(self, command: str) -> None:
+        if os.name == "nt":
+            raise StoreFailed("ProxyCommand is not supported on Windows.", hint="Use ProxyJump instead.")
+        self.sock, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.DEVNULL,
+            )
+
+    def close(self) -> None:
+        self.sock.close()
+        self._process.terminate()
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
