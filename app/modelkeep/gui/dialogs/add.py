@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QButtonGroup, QLineEdit, QRadioButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFileDialog, QLineEdit, QRadioButton, QWidget
 
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.paths import safe_relpath
@@ -15,11 +17,12 @@ from modelkeep.core.project import Project
 from modelkeep.core.values import Changes
 from modelkeep.core.workflows import data
 from modelkeep.gui import jobs, theme, wording
+from modelkeep.gui.dialogs.folder import choose_folder
 from modelkeep.gui.dialogs.frame import Dialog, allow
 from modelkeep.gui.dialogs.pathlist import PathList
 from modelkeep.gui.dialogs.planview import PlanView
 from modelkeep.gui.dialogs.task import Task
-from modelkeep.gui.widgets import PlainLabel, column
+from modelkeep.gui.widgets import PlainLabel, button, column, row
 from modelkeep.gui.wording import translate
 
 
@@ -32,7 +35,7 @@ class _Estimate:
 
 
 class AddDialog(Dialog):
-    """`targets` are paths relative to the project. `task` is the work to start once accepted."""
+    """`targets` are paths as `choose` takes them; none at first is fine. `task` is the work to start once accepted."""
 
     def __init__(
         self, project: Project, running: jobs.Jobs, targets: Sequence[str], parent: QWidget | None = None
@@ -47,10 +50,11 @@ class AddDialog(Dialog):
             ),
             parent=parent,
         )
-        self._project, self._jobs, self._targets = project, running, tuple(targets)
+        self._project, self._jobs = project, running
+        self._targets: tuple[str, ...] = ()
         self._estimate: _Estimate | None = None
         self._build()
-        self._measure()
+        self.choose(targets)
 
     @property
     def task(self) -> Task:
@@ -68,8 +72,13 @@ class AddDialog(Dialog):
 
     def _build(self) -> None:
         caption = PlainLabel(translate("Add", "&Data"))
-        files = PathList(self._targets, translate("Add", "Data"))
-        caption.setBuddy(files)
+        self.files = PathList(self._targets, translate("Add", "Data"))
+        caption.setBuddy(self.files)
+        self.choose_files = button(translate("Add", "Choose &files…"), "file")
+        self.choose_folder = button(translate("Add", "Choose f&older…"), "folder")
+        self.choose_files.clicked.connect(self._ask_files)
+        self.choose_folder.clicked.connect(self._ask_folder)
+        chooser = row(caption, None, self.choose_files, self.choose_folder)
         self.beside = QRadioButton(translate("Add", "Metafile &beside the data"))
         self.apart = QRadioButton(translate("Add", "Metafile in a folder of &its own"))
         places = QButtonGroup(self)
@@ -77,27 +86,52 @@ class AddDialog(Dialog):
         places.addButton(self.apart)
         self.file = QLineEdit()
         self.file.setAccessibleName(translate("Add", "Path of the metafile in the project"))
-        self.file.setText(_suggestion(self._targets))
         inner = column(self.file)
         inner.setContentsMargins(3 * theme.GRID, 0, 0, 0)
         self.beside.setChecked(True)
         self.file.setVisible(False)
-        several = len(self._targets) != 1
-        self.apart.setEnabled(not several)
-        if several:
-            self.apart.setToolTip(translate("Add", "Only one path at a time can have its metafile elsewhere"))
         self.view = PlanView(translate("Add", "What will happen"))
-        for part in (caption, files):
-            self.body.addWidget(part)
+        self.body.addLayout(chooser)
+        self.body.addWidget(self.files)
         self.body.addSpacing(theme.GRID)
         self.body.addLayout(column(self.beside, self.apart, inner, spacing=theme.HALF))
         self.body.addWidget(self.view, 1)
         self.proceed = self.primary(translate("Add", "Add"), "add")
         self.apart.toggled.connect(self._check)
         self.file.textChanged.connect(self._check)
-        self.view.add_step("busy", translate("Add", "Counting…"), dim=True)
-        self._check()
         self.proceed.setFocus()
+
+    def choose(self, targets: Sequence[str]) -> None:
+        """Take other paths: relative to the project, or full ones beneath it."""
+        self._targets = tuple(dict.fromkeys(relative(self._project.root, path) for path in targets))
+        self.files.show_paths(self._targets)
+        self.files.setVisible(bool(self._targets))
+        self.heading.setText(_heading(self._targets))
+        self.file.setText(_suggestion(self._targets))
+        one = len(self._targets) == 1
+        self.apart.setEnabled(one)
+        self.apart.setToolTip(
+            "" if one else translate("Add", "Only one path at a time can have its metafile elsewhere")
+        )
+        if not one:
+            self.beside.setChecked(True)
+        self._estimate = None
+        self.view.clear()
+        if self._targets:
+            self.view.add_step("busy", translate("Add", "Counting…"), dim=True)
+            self._measure()
+        self._check()
+
+    def _ask_files(self) -> None:
+        dialog = QFileDialog(self, translate("Add", "Choose files"), str(self._project.root))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(self.choose)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _ask_folder(self) -> None:
+        dialog = choose_folder(self, translate("Add", "Choose a folder"), str(self._project.root))
+        dialog.fileSelected.connect(lambda path: self.choose([path]))
 
     def _measure(self) -> None:
         project, targets = self._project, self._targets
@@ -145,6 +179,8 @@ class AddDialog(Dialog):
         allow(self.proceed, self._problem())
 
     def _problem(self) -> str:
+        if not self._targets:
+            return translate("Add", "Choose files or a folder first")
         if self._estimate is None:
             return translate("Add", "The data is being counted")
         if self._estimate.problems:
@@ -184,7 +220,17 @@ def _estimate(project: Project, targets: Sequence[str], progress: Progress) -> _
     return _Estimate(files, size, tuple(problems), tuple(path for path in targets if path in tracked))
 
 
+def relative(root: Path, path: str) -> str:
+    """`path` relative to `root` by its text alone; what lies elsewhere stays as it is and is refused later."""
+    if not os.path.isabs(path):
+        return path
+    inner = os.path.relpath(path, root)
+    return path if inner.startswith("..") else Path(inner).as_posix()
+
+
 def _heading(targets: Sequence[str]) -> str:
+    if not targets:
+        return translate("Add", "Add data")
     if len(targets) == 1:
         return translate("Add", "Add {name}").format(name=targets[0].rstrip("/").rpartition("/")[2])
     return wording.counted(len(targets), translate("Add", "Add {n} path"), translate("Add", "Add {n} paths"))

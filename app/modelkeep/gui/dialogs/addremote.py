@@ -13,6 +13,7 @@ from modelkeep.gui import jobs, theme
 from modelkeep.gui.dialogs.folder import FolderEdit
 from modelkeep.gui.dialogs.frame import allow, labelled
 from modelkeep.gui.dialogs.remote_address import NAME, Address, NotUnderstood, checked, understand
+from modelkeep.gui.dialogs.task import Task
 from modelkeep.gui.dialogs.working import WorkingDialog
 from modelkeep.gui.widgets import PlainLabel, column, framed, row
 from modelkeep.gui.wording import line, translate
@@ -45,6 +46,7 @@ class AddRemoteDialog(WorkingDialog):
         self._project, self._jobs, self._edit = project, running, edit
         self._secret: Secret | None = None
         self._written = ""
+        self._changes: Changes | None = None
         self._filling = False
         self._others = {
             remote.name for remote in project.remotes() if edit is None or remote.name != edit.name
@@ -239,6 +241,16 @@ class AddRemoteDialog(WorkingDialog):
             lines = ["[core]", f"    remote = {name}", *lines]
         return "\n".join(lines)
 
+    @property
+    def task(self) -> Task | None:
+        """The work is done already; this only tells what it changed, for Activity and the panels."""
+        changes = self._changes
+        if changes is None:
+            return None
+        return Task(
+            translate("AddRemote", "Save the remote {name}").format(name=self._written), lambda _: changes
+        )
+
     # -- doing -----------------------------------------------------------------------------------------
 
     def accept(self) -> None:
@@ -247,6 +259,12 @@ class AddRemoteDialog(WorkingDialog):
         name = self.name.text().strip().lower()
         write = self._writing(name, self.address().url, self.default.isChecked())
         self.run(translate("AddRemote", "Save the remote {name}").format(name=line(name)), write, self._saved)
+
+    def reject(self) -> None:
+        if self._written and not self.is_working:
+            self.done(int(AddRemoteDialog.DialogCode.Accepted))
+            return
+        super().reject()
 
     def _writing(self, name: str, url: str, default: bool) -> jobs.Work:
         project, edit, again = self._project, self._edit, name == self._written
@@ -271,6 +289,7 @@ class AddRemoteDialog(WorkingDialog):
                 return setup.login(project, name, secret, progress).summary
             return setup.test_remote(project, name, progress)
 
+        self._changes = changes
         title = translate("AddRemote", "Test the connection to {name}").format(name=name)
         self.run(title, work, self._tested, lane=jobs.remote_lane(name))
 

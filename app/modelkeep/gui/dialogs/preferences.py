@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QComboBox, QWidget
 
-from modelkeep.core.credentials import Vault
+from modelkeep.core.credentials import Vault, open_vault
 from modelkeep.core.progress import Progress
 from modelkeep.core.settings import Settings
 from modelkeep.gui import jobs, theme
@@ -19,9 +19,10 @@ class PreferencesDialog(Dialog):
     def __init__(
         self,
         settings: Settings,
-        running: jobs.Jobs,
-        vault: Vault | None = None,
         parent: QWidget | None = None,
+        *,
+        running: jobs.Jobs | None = None,
+        vault: Vault | None = None,
     ) -> None:
         super().__init__(
             translate("Preferences", "Preferences"),
@@ -30,7 +31,7 @@ class PreferencesDialog(Dialog):
             parent=parent,
             width=480,
         )
-        self._settings, self._jobs = settings, running
+        self._settings, self._jobs = settings, running or jobs.Jobs(self)
         form = self.form()
         self.theme = QComboBox()
         for choice, text in (
@@ -47,8 +48,7 @@ class PreferencesDialog(Dialog):
         self.body.addStretch(1)
         self.close_button()
         self.theme.setFocus()
-        if vault is not None:
-            self._look_at(vault)
+        self._look_at(vault or open_vault())
 
     def _choose_theme(self) -> None:
         self._settings.theme = str(self.theme.currentData())

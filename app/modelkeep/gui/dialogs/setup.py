@@ -2,31 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QUrl, Signal
-from PySide6.QtWidgets import QFileDialog, QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from modelkeep.core.credentials import NO_QUESTIONS, Questions
 from modelkeep.core.progress import Progress
 from modelkeep.core.workflows import setup
-from modelkeep.gui import jobs
-from modelkeep.gui.dialogs.folder import FolderEdit, choose_folder
-from modelkeep.gui.dialogs.frame import allow, labelled
+from modelkeep.gui import jobs, theme
+from modelkeep.gui.dialogs.addremote import AddRemoteDialog
+from modelkeep.gui.dialogs.folder import FolderEdit
+from modelkeep.gui.dialogs.frame import Dialog, allow, labelled
+from modelkeep.gui.dialogs.pathlist import PathList
 from modelkeep.gui.dialogs.working import WorkingDialog
+from modelkeep.gui.widgets import PlainLabel
 from modelkeep.gui.wording import line, translate
 
+__all__ = ["AddRemoteDialog", "CloneDialog", "NewProjectDialog", "OpenDialog", "folder_name"]
 
-def open_project(
-    parent: QWidget, chosen: Callable[[str], None], recent: Sequence[str | Path] = ()
-) -> QFileDialog:
-    """Let the user choose a project's folder; recent ones are at the side of the dialog."""
-    start = str(Path(recent[0]).parent) if recent else ""
-    dialog = choose_folder(parent, translate("OpenProject", "Open project"), start)
-    dialog.setSidebarUrls([*dialog.sidebarUrls(), *(QUrl.fromLocalFile(str(path)) for path in recent[:8])])
-    dialog.fileSelected.connect(chosen)
-    return dialog
+
+class OpenDialog(Dialog):
+    """Chooses the folder of a project: `folder` once accepted. Recent ones are a double-click away."""
+
+    task = None
+
+    def __init__(
+        self, running: jobs.Jobs, parent: QWidget | None = None, *, recent: Sequence[str | Path] = ()
+    ) -> None:
+        super().__init__(
+            translate("OpenProject", "Open project"),
+            icon="open",
+            heading=translate("OpenProject", "Open a project"),
+            text=translate("OpenProject", "A folder with a Git repository that tracks data with DVC."),
+            parent=parent,
+        )
+        self.folder = ""
+        form = self.form()
+        self.place = FolderEdit(translate("OpenProject", "Folder of the project"))
+        labelled(form, translate("OpenProject", "&Folder"), self.place)
+        if recent:
+            self._list_recent([str(path) for path in recent])
+        self.proceed = self.primary(translate("OpenProject", "Open"), "open")
+        self.place.changed.connect(self._check)
+        self._check()
+        self.place.setFocus()
+
+    def _list_recent(self, recent: list[str]) -> None:
+        caption = PlainLabel(translate("OpenProject", "&Recent"))
+        self.recent = PathList(recent, translate("OpenProject", "Recent projects"))
+        caption.setBuddy(self.recent)
+        self.recent.clicked.connect(lambda index: self.place.set_folder(recent[index.row()]))
+        self.recent.activated.connect(lambda index: self._open(recent[index.row()]))
+        self.body.addSpacing(theme.GRID)
+        self.body.addWidget(caption)
+        self.body.addWidget(self.recent, 1)
+
+    def _open(self, folder: str) -> None:
+        self.place.set_folder(folder)
+        self.accept()
+
+    def _check(self) -> None:
+        missing = not self.place.folder()
+        allow(self.proceed, translate("OpenProject", "Choose a folder first") if missing else "")
+
+    def accept(self) -> None:
+        self.folder = self.place.folder()
+        if self.folder:
+            super().accept()
 
 
 def folder_name(url: str) -> str:
@@ -37,17 +80,17 @@ def folder_name(url: str) -> str:
 
 
 class CloneDialog(WorkingDialog):
-    """Clones a Git repository; `finished_in` tells its folder. The data is not fetched yet."""
+    """Clones a Git repository while it is open; `folder` is the clone once accepted. No data is fetched yet."""
 
-    finished_in = Signal(str)
+    task = None
 
     def __init__(
         self,
         running: jobs.Jobs,
-        *,
         questions: Questions = NO_QUESTIONS,
-        folder: str = "",
         parent: QWidget | None = None,
+        *,
+        folder: str = "",
     ) -> None:
         super().__init__(
             translate("Clone", "Clone project"),
@@ -59,19 +102,20 @@ class CloneDialog(WorkingDialog):
             parent=parent,
         )
         self._jobs, self._questions = running, questions
+        self.folder = ""
         form = self.form()
         self.url = QLineEdit()
         self.url.setPlaceholderText("git@server:team/project.git")
-        self.folder = FolderEdit(translate("Clone", "Folder to clone into"))
-        self.folder.set_folder(folder)
+        self.place = FolderEdit(translate("Clone", "Folder to clone into"))
+        self.place.set_folder(folder)
         self.name = QLineEdit()
         labelled(form, translate("Clone", "&Address"), self.url)
-        labelled(form, translate("Clone", "&Into folder"), self.folder)
+        labelled(form, translate("Clone", "&Into folder"), self.place)
         labelled(form, translate("Clone", "&Name"), self.name)
         self.proceed = self.primary(translate("Clone", "Clone"), "clone")
         self.url.textChanged.connect(lambda text: self.name.setText(folder_name(text)))
         self.name.textChanged.connect(self._check)
-        self.folder.changed.connect(self._check)
+        self.place.changed.connect(self._check)
         self._check()
         self.url.setFocus()
 
@@ -83,7 +127,7 @@ class CloneDialog(WorkingDialog):
             return translate("Clone", "Type the address of the Git repository")
         if self.url.text().strip().startswith("-"):
             return translate("Clone", "This is no address")
-        if not self.folder.folder():
+        if not self.place.folder():
             return translate("Clone", "Choose a folder to clone into")
         return _name_problem(self.name.text())
 
@@ -91,7 +135,7 @@ class CloneDialog(WorkingDialog):
         if self._problem() or self.is_working:
             return
         url, questions = self.url.text().strip(), self._questions
-        target = str(Path(self.folder.folder()) / self.name.text().strip())
+        target = str(Path(self.place.folder()) / self.name.text().strip())
 
         def work(progress: Progress) -> Path:
             return setup.clone(url, target, questions=questions, progress=progress)
@@ -100,16 +144,16 @@ class CloneDialog(WorkingDialog):
         self.run(title, work, self._cloned, lane=jobs.READING)
 
     def _cloned(self, folder: Path) -> None:
-        self.finished_in.emit(str(folder))
+        self.folder = str(folder)
         super().accept()
 
 
 class NewProjectDialog(WorkingDialog):
-    """Starts tracking data in a folder: makes the Git repository where there is none. See `finished_in`."""
+    """Starts tracking data in a folder, makes it a Git repository if it is none; then `folder` is its path."""
 
-    finished_in = Signal(str)
+    task = None
 
-    def __init__(self, running: jobs.Jobs, *, folder: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, running: jobs.Jobs, parent: QWidget | None = None, *, folder: str = "") -> None:
         super().__init__(
             translate("NewProject", "New project"),
             icon="new",
@@ -121,21 +165,22 @@ class NewProjectDialog(WorkingDialog):
             parent=parent,
         )
         self._jobs = running
+        self.folder = ""
         form = self.form()
-        self.folder = FolderEdit(translate("NewProject", "Folder of the project"))
-        labelled(form, translate("NewProject", "&Folder"), self.folder)
+        self.place = FolderEdit(translate("NewProject", "Folder of the project"))
+        labelled(form, translate("NewProject", "&Folder"), self.place)
         self.proceed = self.primary(translate("NewProject", "Start project"), "new")
-        self.folder.changed.connect(self._check)
-        self.folder.set_folder(folder)
+        self.place.changed.connect(self._check)
+        self.place.set_folder(folder)
         self._check()
-        self.folder.setFocus()
+        self.place.setFocus()
 
     def _check(self) -> None:
-        missing = not self.folder.folder()
+        missing = not self.place.folder()
         allow(self.proceed, translate("NewProject", "Choose a folder first") if missing else "")
 
     def accept(self) -> None:
-        folder = self.folder.folder()
+        folder = self.place.folder()
         if not folder or self.is_working:
             return
 
@@ -145,7 +190,7 @@ class NewProjectDialog(WorkingDialog):
         self.run(translate("NewProject", "Start the project"), work, self._made)
 
     def _made(self, folder: Path) -> None:
-        self.finished_in.emit(str(folder))
+        self.folder = str(folder)
         super().accept()
 
 

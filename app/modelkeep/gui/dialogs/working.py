@@ -42,7 +42,7 @@ class WorkingDialog(Dialog):
             done(result)
 
         self._job = self._jobs.start(
-            title, work, lane, owner=self, slot="work", on_done=finish, on_failed=self._fail
+            title, work, lane, owner=self, slot="work", quiet=True, on_done=finish, on_failed=self._fail
         )
         self._jobs.ticked.connect(self._tick)
 
