@@ -169,3 +169,14 @@ def test_dvc_reads_our_metafile_in_a_folder_of_its_own(dvc_project: Path, real_d
     real_dvc("commit", "-f", "registry/m.dvc")
     assert (dvc_project / "registry/m.dvc").read_bytes() == ours
     assert parse_metafile(ours, "registry/m.dvc")[0].path == "models/m.bin"
+
+
+def test_imports_get_the_checksum_dvc_gives_them(dvc_project: Path, real_dvc: RealDvc) -> None:
+    source = dvc_project.parent / "source.bin"
+    source.write_bytes(b"2\n")
+    real_dvc("import-url", str(source), "imported.bin")
+    theirs = (dvc_project / "imported.bin.dvc").read_bytes()
+    record = Recorded("imported.bin", md5(b"2\n"), 2)
+    other = update_metafile(theirs, "imported.bin.dvc", [Recorded("imported.bin", md5(b"other"), 5)])
+    assert other.splitlines()[0] != theirs.splitlines()[0]
+    assert update_metafile(other, "imported.bin.dvc", [record]) == theirs
