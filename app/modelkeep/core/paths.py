@@ -19,6 +19,8 @@ from pathlib import Path
 from modelkeep.core.errors import UnsafePath
 
 _RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$")
+# Names that need no closer look: ASCII letters, digits, _ and -, with single dots between them.
+_PLAIN = re.compile(r"(?a:[\w-]+(?:\.[\w-]+)*(?:/[\w-]+(?:\.[\w-]+)*)*)")
 _FORBIDDEN_FIRST = {".git", ".dvc", ".hg"}
 # Characters some file systems ignore when they compare names (HFS+), so ".g\u200cit" opens ".git".
 _IGNORABLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
@@ -36,6 +38,8 @@ def safe_relpath(text: str, *, inside_data: bool = False) -> str:
     """
     if not isinstance(text, str) or not text:
         raise UnsafePath("An empty path names nothing.")
+    if os.name != "nt" and _PLAIN.fullmatch(text):
+        return text
     shown = visible(text)
     if "\0" in text:
         raise UnsafePath(f"The path {shown} contains a NUL character.")
