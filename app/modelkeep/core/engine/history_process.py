@@ -85,6 +85,7 @@ _INHERITED = (
     "GIT_EXTERNAL_DIFF",
 )
 _PROGRESS_LINE = re.compile(r"^(?:remote: )?(?P<phase>[A-Z][\w ]+): +\d+% \((?P<done>\d+)/(?P<total>\d+)\)")
+_KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
 _GRACE = 1.0  # seconds between asking a cancelled git to end (it removes its locks) and killing it
 
 
@@ -143,7 +144,7 @@ class GitProgram:
         with self._started(args, switches, {**places, **(env or {})}, literal) as process:
             with progress.interrupting(lambda: _end(process)):
                 out, err = process.communicate(data)
-            return _done(process.returncode, out, err, what, ok, progress)
+            return _done(process, out, err, what, ok, progress)
 
     @contextmanager
     def conversation(self, *args: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
@@ -171,7 +172,8 @@ class GitProgram:
             assert process.stdin is not None
             process.stdin.close()
             out, err = _listen(process, functools.partial(_note, progress))
-            return _done(process.wait(), out, err, what, ok, progress)
+            process.wait()
+            return _done(process, out, err, what, ok, progress)
 
     @contextmanager
     def _started(
@@ -197,13 +199,21 @@ class GitProgram:
             _close(process)
 
 
-def _done(status: int, out: bytes, err: bytes, what: str, ok: Collection[int], progress: Progress) -> Done:
+def _done(
+    process: subprocess.Popen[bytes],
+    out: bytes,
+    err: bytes,
+    what: str,
+    ok: Collection[int],
+    progress: Progress,
+) -> Done:
     text = err.decode("utf-8", "replace")
-    if status not in ok:
-        if progress.is_cancelled:
-            raise Cancelled
+    if progress.is_cancelled and process.returncode != 0:
+        _signal(process, _KILL)  # a helper that outlived git has nobody left to work for
+        raise Cancelled
+    if process.returncode not in ok:
         raise explain(what, text)
-    return Done(status, out, text)
+    return Done(process.returncode, out, text)
 
 
 @functools.cache
@@ -237,7 +247,7 @@ def _not_installed() -> GitCommandFailed:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask the process and its helpers to end, and kill them if they do not. Returns at once."""
     _signal(process, signal.SIGTERM)
-    killer = threading.Timer(_GRACE, _signal, (process, getattr(signal, "SIGKILL", signal.SIGTERM)))
+    killer = threading.Timer(_GRACE, _signal, (process, _KILL))
     killer.daemon = True
     killer.start()
 
@@ -258,7 +268,7 @@ def _close(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(timeout=_GRACE)
     except subprocess.TimeoutExpired:
-        _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        _signal(process, _KILL)
         process.wait()
 
 
