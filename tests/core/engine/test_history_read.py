@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import builders
 import pytest
 
+import builders
 from modelkeep.core.engine.history import History
 from modelkeep.core.errors import GitFailed, ModelkeepError, NotAProject, NotFound, Refused
 from modelkeep.core.values import VersionKind
