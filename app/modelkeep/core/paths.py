@@ -114,18 +114,16 @@ class Tree:
     def path(self, relpath: str) -> Path:
         """The absolute path of `relpath`, whose existing parents are real folders (never links)."""
         self._check(relpath)
-        parts = relpath.split("/")
-        here = self.root
-        for part in parts[:-1]:
-            here = here / part
+        *folders, name = relpath.split("/")
+        here = os.fspath(self.root)
+        for folder in folders:
+            here = f"{here}{os.sep}{folder}"
             try:
                 mode = os.lstat(here).st_mode
-            except FileNotFoundError:
-                break
-            except NotADirectoryError:
+            except (FileNotFoundError, NotADirectoryError):
                 break
             self._check_parent(mode, relpath)
-        return self.root.joinpath(*parts)
+        return self.root.joinpath(*folders, name)
 
     def lstat(self, relpath: str) -> os.stat_result | None:
         """What is at `relpath` without following a link, or None."""
