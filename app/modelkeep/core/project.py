@@ -77,7 +77,9 @@ class Project:
         """Read the config again and rewire what depends on it: after a switch of branch or an edit."""
         self.config = load_config(self.root)
         self.cache: Cache = open_cache(
-            self.cache_folder, shared=self.config.get("cache", "shared") == "group", project=self.root
+            self.cache_folder,
+            self.root / ".dvc" / "tmp" / "modelkeep" / "quarantine",
+            shared=self.config.get("cache", "shared") == "group",
         )
         if self.history is not None:
             self.catalogue = Catalogue(self.history)
@@ -134,10 +136,8 @@ class Project:
 
     def require_trust(self, what: str) -> None:
         """Raise Refused if `what` could start programs the repository chose and the user has not allowed."""
-        if self.history is None or self.is_trusted:
-            return
-        lines = self.history.unavoidable_programs()
-        if lines:
+        if self.history is not None and self.history.read_only:
+            lines = self.history.executables()
             raise Refused(
                 f"This repository's own settings start programs, so {what} waits for your word.",
                 detail="\n".join(lines),
@@ -155,7 +155,11 @@ class Project:
                 stat = os.lstat(path)
             except OSError:
                 continue
-            digest.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n".encode("utf-8", "surrogateescape"))
+            digest.update(
+                f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n".encode(
+                    "utf-8", "surrogateescape"
+                )
+            )
         return digest.hexdigest()
 
     def _watched(self) -> Iterator[str]:
@@ -165,7 +169,7 @@ class Project:
             yield str(self.root / output.metafile)
             yield str(self.root / output.path)
         if self.history is not None:
-            yield from self.history.watched()
+            yield from _git_state(self.history.git_dir, self.history.common_dir)
 
     # -- remotes ---------------------------------------------------------------------------------------
 
@@ -237,15 +241,22 @@ class Project:
 
     def config_secrets(self, level: str | None = None) -> tuple[tuple[str, str, str], ...]:
         """(level, section, key) of every secret that stands in a DVC config file, never its value."""
-        return tuple(
-            found for found in self.config.secrets() if level is None or found[0] == level
-        )
+        return tuple(found for found in self.config.secrets() if level is None or found[0] == level)
 
     def _password_in_config(self, address: str) -> Secret | None:
         for one in self.config.remotes():
             if one.kind == "ssh" and not one.problem and one.secrets and self.address(one.name) == address:
                 return one.secret("password")
         return None
+
+
+def _git_state(git_dir: Path, common_dir: Path) -> Iterator[str]:
+    """The files whose names and times tell that a ref, HEAD or the index moved."""
+    yield from (str(git_dir / name) for name in ("HEAD", "index", "logs/HEAD"))
+    yield str(common_dir / "packed-refs")
+    for folder, _, names in os.walk(common_dir / "refs"):
+        yield folder
+        yield from (os.path.join(folder, name) for name in names)
 
 
 def find_root(folder: Path) -> Path:

@@ -321,15 +321,16 @@ def _sum(done: Changes, result: TransferResult, what: Change) -> Changes:
 
 def _check(plan: TransferPlan, result: TransferResult, what: str) -> None:
     """Everything that could be done was done; now say what could not."""
-    if result.failed:
-        first: ModelkeepError = result.failed[0][1]
-        if len(result.failed) == 1:
+    failed = (*plan.failed, *result.failed)
+    if failed:
+        first: ModelkeepError = failed[0][1]
+        if len(failed) == 1:
             raise first
         raise Refused(
-            f"{len(result.failed)} objects could not be {what}.",
-            detail="\n".join(str(error) for _, error in result.failed[:20]),
+            f"{len(failed)} objects could not be {what}.",
+            detail="\n".join(str(error) for _, error in failed[:20]),
             hint=first.hint,
-            paths=tuple(getattr(item, "label", str(item)) for item, _ in result.failed),
+            paths=tuple(item.label for item, _ in failed),
         )
     if plan.missing:
         paths = tuple(dict.fromkeys(one.label for one in plan.missing))

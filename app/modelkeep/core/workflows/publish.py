@@ -8,8 +8,7 @@ Git is pushed, `undo` takes everything back. Knows nothing of screens; the engin
 from __future__ import annotations
 
 import base64
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.core.durable import write_file
@@ -17,65 +16,33 @@ from modelkeep.core.errors import GitFailed, MissingObjects, ModelkeepError, NoR
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import Change, Changes, Output, State, Status
+from modelkeep.core.values import Change, Changes, Output
 from modelkeep.core.workflows import data
 from modelkeep.core.workflows.journal import Journal
+from modelkeep.core.workflows.publish_plan import (
+    STEP_TEXT,
+    STEPS,
+    Obstacle,
+    PublishPlan,
+    Step,
+    check_name,
+    default_git_remote,
+    plan_publish,
+)
 
-STEPS = ("add", "push", "verify", "commit", "tag", "git-push")
-_TEXT = {
-    "add": "Add changed data",
-    "push": "Send data to the remote",
-    "verify": "Verify it on the remote",
-    "commit": "Commit the metafiles",
-    "tag": "Tag the version",
-    "git-push": "Push branch and tag to Git",
-}
-#: Project files a colleague needs besides the metafiles; published along when they are new or changed.
-_PROJECT_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step as it is shown: `state` is "todo", "done" or "skipped" (with `detail` saying why)."""
-
-    name: str
-    text: str
-    state: str = "todo"
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Something in the way. `blocks` says whether publishing can start at all."""
-
-    text: str
-    fix: str
-    blocks: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PublishPlan:
-    """What publishing will do. `add` are the paths to add, `outputs` what is new since the last commit,
-    `files` and `bytes` what has to be sent as far as is known before adding."""
-
-    version: str
-    message: str
-    branch: str
-    add: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    commit_paths: tuple[str, ...] = ()
-    remote: str | None = None
-    git_remote: str | None = None
-    files: int = 0
-    bytes: int = 0
-    steps: tuple[Step, ...] = ()
-    obstacles: tuple[Obstacle, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def can_start(self) -> bool:
-        """Whether nothing blocks."""
-        return not any(obstacle.blocks for obstacle in self.obstacles)
+__all__ = [
+    "Obstacle",
+    "PublishPlan",
+    "Step",
+    "Unfinished",
+    "check_name",
+    "failed_step",
+    "plan_publish",
+    "publish",
+    "resume",
+    "undo",
+    "unfinished",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,202 +53,6 @@ class Unfinished:
     step: str
     text: str
     can_undo: bool
-
-
-# -- planning ------------------------------------------------------------------------------------------
-
-
-def plan_publish(
-    project: Project,
-    version: str,
-    message: str = "",
-    outputs: tuple[str, ...] | list[str] = (),
-    *,
-    branch: str | None = None,
-    remote: str | None = None,
-    git_remote: str | None = None,
-    progress: Progress = SILENT,
-) -> PublishPlan:
-    """Look at everything and decide; changes nothing and asks no server.
-
-    `outputs` limits what is added (paths of outputs, or new data to track); default is every output whose
-    data changed. `branch` must be the branch that is checked out; default is just that.
-    """
-    progress = progress.child("Looking at the workspace")
-    status = project.workspace.status(progress)
-    add, notes = _what_to_add(status, tuple(outputs))
-    target = remote or project.config.default_remote
-    git_target = git_remote or _git_remote(project)
-    plan = PublishPlan(
-        version=version,
-        message=message or f"Version {version}",
-        branch=branch or status.branch or "",
-        add=add,
-        outputs=tuple(dict.fromkeys((*add, *_changed_since_commit(status)))),
-        commit_paths=_commit_paths(project, status, add),
-        remote=target,
-        git_remote=git_target,
-        notes=notes,
-    )
-    files, size = _to_send(project, status, add, target)
-    return replace(
-        plan, files=files, bytes=size, steps=_steps(plan), obstacles=tuple(_obstacles(project, plan, status))
-    )
-
-
-def _what_to_add(status: Status, chosen: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    changed = [s.output.path for s in status.outputs if s.state in (State.MODIFIED, State.NEW)]
-    if not chosen:
-        return tuple(changed), ()
-    clean = tuple(path.rstrip("/") for path in chosen)
-    known = {s.output.path: s.state for s in status.outputs}
-    wanted = tuple(path for path in clean if known.get(path) not in (State.CLEAN, State.NOT_IN_CACHE))
-    left = [path for path in changed if path not in clean]
-    notes = (f"Changes in {', '.join(left)} are not part of this version.",) if left else ()
-    return wanted, notes
-
-
-def _changed_since_commit(status: Status) -> list[str]:
-    return [s.output.path for s in status.outputs if s.committed in (State.MODIFIED, State.NEW)]
-
-
-def _commit_paths(project: Project, status: Status, add: tuple[str, ...]) -> tuple[str, ...]:
-    """Changed metafiles, ignore files and project files. Other changed files stay out of the version."""
-    metafiles = {s.output.metafile for s in status.outputs}
-    wanted = []
-    for path in status.git_changes:
-        name = path.rpartition("/")[2]
-        is_meta = path in metafiles or name in ("dvc.yaml", "dvc.lock", ".gitignore") or name.endswith(".dvc")
-        if (is_meta or path in _PROJECT_FILES) and not path.startswith(".dvc/tmp/"):
-            wanted.append(path)
-    by_path = {s.output.path: s.output.metafile for s in status.outputs}
-    wanted += [by_path.get(path, f"{path}.dvc") for path in add]
-    return tuple(dict.fromkeys(wanted))
-
-
-def _to_send(project: Project, status: Status, add: tuple[str, ...], remote: str | None) -> tuple[int, int]:
-    """An estimate before anything is hashed: data to add by its size on disk."""
-    measured = [project.workspace.measure(path) for path in add]
-    return sum(files for files, _ in measured), sum(size for _, size in measured)
-
-
-def _steps(plan: PublishPlan) -> tuple[Step, ...]:
-    details = {
-        "add": ", ".join(plan.add),
-        "push": plan.remote or "no remote is set up",
-        "commit": ", ".join(plan.commit_paths),
-        "tag": plan.version,
-        "git-push": plan.git_remote or "no Git remote is set up",
-    }
-    skipped = {
-        "add": not plan.add,
-        "commit": not plan.commit_paths,
-        "git-push": plan.git_remote is None,
-    }
-    return tuple(
-        Step(name, _TEXT[name], "skipped" if skipped.get(name) else "todo", details.get(name, ""))
-        for name in STEPS
-    )
-
-
-def _obstacles(project: Project, plan: PublishPlan, status: Status) -> list[Obstacle]:
-    found: list[Obstacle] = []
-    history = project.git()
-    if unfinished(project) is not None:
-        found.append(Obstacle("An earlier publish was interrupted.", "Resume it or undo it first."))
-    name_problem = check_name(plan.version)
-    if name_problem:
-        found.append(Obstacle(name_problem, "Choose a name such as v1.0 or model@v1.0.0."))
-    elif history.tag_exists(plan.version):
-        found.append(Obstacle(f"The version {plan.version} exists already.", "Choose another name."))
-    if status.branch is None:
-        found.append(
-            Obstacle(
-                "No branch is checked out (detached HEAD).", "Switch to a branch, or restore into a new one."
-            )
-        )
-    elif plan.branch != status.branch:
-        found.append(
-            Obstacle(
-                f"The branch {plan.branch} is not checked out (it is {status.branch}).",
-                f"Switch to {plan.branch} first.",
-            )
-        )
-    if history.identity() is None:
-        found.append(
-            Obstacle(
-                "Git does not know who you are.",
-                'Set it once: git config --global user.name "…" and user.email "…".',
-            )
-        )
-    if status.behind:
-        found.append(
-            Obstacle(
-                f"The branch is {status.behind} commits behind {status.upstream}.", "Run git pull first."
-            )
-        )
-    if ".dvc/config" in plan.commit_paths and project.config_secrets("repo"):
-        found.append(
-            Obstacle(
-                "A password stands in .dvc/config and would be published with this version.",
-                "Move it to the keyring: modelkeep login --migrate.",
-            )
-        )
-    found += [
-        Obstacle(f"{problem.file}: {problem.reason}", "Repair the file first.") for problem in status.problems
-    ]
-    gone = [s.output.path for s in status.outputs if s.state is State.DELETED]
-    if gone:
-        found.append(
-            Obstacle(
-                f"{', '.join(gone)} is missing from the workspace; the version keeps what was recorded.",
-                "Check it out again if that is not meant.",
-                blocks=False,
-            )
-        )
-    if not plan.outputs and not plan.commit_paths and not status.outputs:
-        found.append(Obstacle("Nothing is tracked in this project yet.", "Add data or a model first."))
-    if plan.remote is None:
-        found.append(
-            Obstacle(
-                "No remote is set up: publishing stops after the data is saved on this machine.",
-                "Add one: modelkeep remote add -d NAME URL.",
-                blocks=False,
-            )
-        )
-    if plan.git_remote is None:
-        found.append(
-            Obstacle(
-                "There is no Git remote: the version stays on this machine.",
-                "Add one: git remote add origin URL.",
-                blocks=False,
-            )
-        )
-    return found
-
-
-def check_name(name: str) -> str:
-    """Why `name` cannot be a version's name, or "". Stricter than git: printable ASCII or letters, no
-    option-like, bidirectional or invisible characters."""
-    if not name:
-        return "The version needs a name."
-    bad_shape = (
-        name.startswith(("-", ".", "/"))
-        or name.endswith((".", "/", ".lock"))
-        or ".." in name
-        or "//" in name
-        or "@{" in name
-        or "/." in name
-        or name == "@"
-    )
-    if bad_shape or not re.fullmatch(r"[\w.@#!=+/-]+", name):
-        return f"“{name[:60]}” cannot be the name of a version."
-    return ""
-
-
-def _git_remote(project: Project) -> str | None:
-    names = project.git().remotes()
-    return "origin" if "origin" in names else (names[0] if names else None)
 
 
 # -- running -------------------------------------------------------------------------------------------
@@ -318,7 +89,7 @@ def unfinished(project: Project) -> Unfinished | None:
     version = str(record.get("version"))
     can_undo = not record.get("git_pushing")
     return Unfinished(
-        version, step, f"Publishing {version} stopped before: {_TEXT.get(step, step)}", can_undo
+        version, step, f"Publishing {version} stopped before: {STEP_TEXT.get(step, step)}", can_undo
     )
 
 
@@ -331,7 +102,7 @@ def resume(project: Project, progress: Progress = SILENT) -> Changes:
     if record.get("remote") is None:
         record["remote"] = project.config.default_remote
     if record.get("git_remote") is None:
-        record["git_remote"] = _git_remote(project)
+        record["git_remote"] = default_git_remote(project)
     branch, _ = project.git().head()
     if branch != record["branch"]:
         raise Refused(
@@ -524,7 +295,7 @@ class _Run:
             self.project.git().push(
                 git_remote,
                 (f"refs/heads/{branch}:refs/heads/{branch}", f"refs/tags/{version}:refs/tags/{version}"),
-                self.progress.child(_TEXT["git-push"]),
+                self.progress.child(STEP_TEXT["git-push"]),
             )
         except GitFailed:
             self.record["git_pushing"] = False  # --atomic: nothing arrived

@@ -84,6 +84,7 @@ def plan_restore(
         branch = branch or free_branch_name(project, version)
         _check_branch(project, branch)
     progress = progress.child("Looking at what is here")
+    _bring_manifests(project, chosen.outputs, progress)
     files, size, missing = _to_fetch(project, chosen, progress)
     checkout = _plan_checkout(project, how, chosen, folder, progress)
     return RestorePlan(
@@ -124,6 +125,20 @@ def free_branch_name(project: Project, version: Version) -> str:
 def _check_branch(project: Project, branch: str) -> None:
     if any(one.name == branch for one in project.git().versions().branches):
         raise UsageError(f"The branch {branch} exists already.", hint="Choose another name with --branch.")
+
+
+def _bring_manifests(project: Project, outputs: Sequence[Output], progress: Progress) -> None:
+    """Fetch the lists of files of folders, so that the plan can name every file; they are small."""
+    for out in outputs:
+        name = out.remote or project.config.default_remote
+        if out.oid is None or not out.oid.is_dir or name is None or project.cache.present([out.oid]):
+            continue
+        progress.check()
+        try:
+            with project.using_remote(name) as store:
+                project.cache.put(store.read(out.oid), is_dir=True)
+        except NotFound:
+            continue
 
 
 def _to_fetch(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from modelkeep.core.credentials import NO_QUESTIONS, Questions, Vault
 from modelkeep.core.durable import write_file
-from modelkeep.core.engine.configuration import change_config
+from modelkeep.core.engine.configuration import change_config, read_levels
 from modelkeep.core.engine.history import History
 from modelkeep.core.errors import KeyringUnavailable, NoRemote, Refused, Unsupported, UsageError
 from modelkeep.core.paths import Tree
@@ -204,7 +204,7 @@ def remove_remote(project: Project, name: str, *, level: str | None = None) -> C
     level = level or remote.level
     section = f'remote "{remote.name}"'
     changes: dict[tuple[str, str], str | None] = {
-        (section, key): None for key in project.config.section(level, section)
+        (section, key): None for key in read_levels(project.root).get(level, {}).get(section, {})
     }
     if project.config.default_remote == remote.name:
         changes[("core", "remote")] = None
