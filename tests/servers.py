@@ -54,6 +54,7 @@ class SshServer:
     sftp_only: Account | None = None
     host: str = "127.0.0.1"
     key: Path = field(default_factory=Path)
+    keys: Path = field(default_factory=Path)  # a file of authorized keys for each account
 
     def known_hosts(self, kind: str = "ed25519", port: int | None = None) -> str:
         """The line of known_hosts for this server, as reached over `port`."""
@@ -76,7 +77,7 @@ class SshServer:
 
 @contextmanager
 def ssh_server(folder: Path, *, config: str = "") -> Iterator[SshServer]:
-    """Run sshd in `folder`, with extra `config` lines at its end, until the block ends."""
+    """Run sshd in `folder` until the block ends; `config` lines come first, and the first of a kind wins."""
     if not Path(SSHD).exists():
         pytest.skip("sshd is not installed")
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def ssh_server(folder: Path, *, config: str = "") -> Iterator[SshServer]:
         port = free_port()
         process = _start(folder, keys, port, shell, sftp_only, config)
         try:
-            yield SshServer(folder, port, process, shell, sftp_only, key=key)
+            yield SshServer(folder, port, process, shell, sftp_only, key=key, keys=keys)
         finally:
             process.terminate()
             process.wait(5)
@@ -102,7 +103,7 @@ def ssh_server(folder: Path, *, config: str = "") -> Iterator[SshServer]:
 
 def make_key(file: Path, kind: str = "ed25519", passphrase: str = "", *, pem: bool = False) -> Path:
     """A fresh key pair at `file` and `file`.pub."""
-    extra = ["-m", "PEM"] if pem else []
+    extra = ["-a", "2", *(["-b", "2048"] if kind == "rsa" else []), *(["-m", "PEM"] if pem else [])]
     command = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", str(file), *extra]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return file
@@ -118,6 +119,7 @@ def _start(
     folder: Path, keys: Path, port: int, shell: Account, sftp_only: Account | None, extra: str
 ) -> subprocess.Popen[bytes]:
     lines = [
+        extra,
         f"Port {port}",
         "ListenAddress 127.0.0.1",
         f"HostKey {folder}/host_ed25519",
@@ -133,7 +135,6 @@ def _start(
         "LogLevel VERBOSE",
         "MaxStartups 100",
         "UseDNS no",
-        extra,
     ]
     if sftp_only is not None:
         lines += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,21 +34,35 @@ def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.SshServer]
         yield server
 
 
+@pytest.fixture(scope="session")
+def _places() -> Iterator[dict[str, Place]]:
+    """The stores opened so far: a connection costs more than most tests."""
+    places: dict[str, Place] = {}
+    yield places
+    for place in places.values():
+        place.store.close()
+
+
 @pytest.fixture(params=["local", "shell", "sftp_only"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Iterator[Place]:
+def place(
+    request: pytest.FixtureRequest,
+    ssh: servers.SshServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    _places: dict[str, Place],
+) -> Place:
     """Each kind of store in turn, empty and prepared."""
-    if request.param == "local":
-        yield Place(_prepared(RemoteSpec("local", str(tmp_path / "store"))), tmp_path / "store", "local")
-        return
-    server: servers.SshServer = request.getfixturevalue("ssh")
-    account = server.shell if request.param == "shell" else server.sftp_only
-    if account is None:
+    kind: str = request.param
+    account = {"local": None, "shell": ssh.shell, "sftp_only": ssh.sftp_only}[kind]
+    if kind == "sftp_only" and account is None:
         pytest.skip(servers.NO_ROOT)
-    trust(home, server)
-    folder = f"store-{tmp_path.name}"
-    store = _prepared(spec_of(server, account=account, folder=folder))
-    yield Place(store, account.folder / folder, request.param)
-    store.close()
+    if kind not in _places:
+        folder = account.folder / "store" if account else tmp_path_factory.mktemp("local") / "store"
+        spec = spec_of(ssh, account=account) if account else RemoteSpec("local", str(folder))
+        _places[kind] = Place(open_store(spec, servers.Login(), limits=SHORT), folder, kind)
+    found = _places[kind]
+    shutil.rmtree(found.folder, ignore_errors=True)
+    found.store.prepare()
+    return found
 
 
 @pytest.fixture
@@ -54,23 +70,15 @@ def connect(ssh: servers.SshServer, home: Path, tmp_path: Path) -> Iterator[Call
     """Open a store on the shell account, by key and over `port` if given; closed after the test."""
     opened: list[Store] = []
 
-    def call(
-        *, port: int | None = None, login: servers.Login | None = None, limits: Limits = SHORT, **more: str
-    ) -> Store:
+    def call(*, port: int | None = None, wait: Callable[[float], None] = time.sleep, **options: str) -> Store:
         trust(home, ssh, port)
-        spec = spec_of(ssh, port=port, folder=f"store-{tmp_path.name}", **more)
-        opened.append(open_store(spec, login or servers.Login(), limits=limits))
+        spec = spec_of(ssh, port=port, folder=f"store-{tmp_path.name}", **options)
+        opened.append(open_store(spec, servers.Login(), limits=SHORT, wait=wait))
         return opened[-1]
 
     yield call
     for store in opened:
         store.close()
-
-
-def _prepared(spec: RemoteSpec) -> Store:
-    store = open_store(spec, servers.Login(), limits=SHORT)
-    store.prepare()
-    return store
 
 
 def spec_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from modelkeep.core.errors import StoreFailed
@@ -51,12 +51,13 @@ def put(store: Store, data: dict[str, bytes], progress: Progress | None = None) 
     return written
 
 
-def slowly(item: Incoming, each: Callable[[], None]) -> Incoming:
-    """The same item, calling `each` before every piece."""
+def noting(item: Incoming, again: list[str]) -> Incoming:
+    """The same item; its key is added to `again` whenever it is sent from its beginning once more."""
+    reopen = item.reopen
+    assert reopen is not None
 
     def chunks() -> Iterator[bytes]:
-        for chunk in item.chunks:
-            each()
-            yield chunk
+        again.append(item.key)
+        yield from reopen()
 
-    return Incoming(item.key, chunks(), item.size, item.checksum, item.reopen)
+    return Incoming(item.key, item.chunks, item.size, item.checksum, chunks)

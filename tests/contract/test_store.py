@@ -6,6 +6,8 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from contract.objects import Written, incoming, put, some_objects
 from modelkeep.core.errors import NotFound, StoreFailed, UnsafePath
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores.base import Incoming, Item
+from modelkeep.core.stores.local import LocalStore
 
 
 def temporary_files(place: Place) -> list[str]:
@@ -214,6 +217,30 @@ def test_cancel_in_the_middle_of_a_read_ends_soon(place: Place) -> None:
         for _ in place.store.read("k", progress=progress):
             progress.cancel()
     assert place.store.exists("k")
+
+
+def test_a_stream_of_another_store(place: Place, tmp_path: Path) -> None:
+    source = LocalStore(tmp_path / "source")
+    data = {**some_objects(30), "big": b"x" * 700_000, "last": b"1"}
+    put(source, data)
+    current: list[str] = []
+
+    def contents() -> Iterator[Incoming]:
+        for key in data:
+            current[:] = [key]
+            yield Incoming(key, one(key), len(data[key]), in_order=True)
+
+    def one(key: str) -> Iterator[bytes]:
+        for chunk in source.read(key):
+            assert current == [key], "read after the next was taken"
+            yield chunk
+        if key == next(iter(data)):
+            raise StoreFailed("the content is wrong")
+
+    written = Written()
+    place.store.write_many(contents(), Progress(), written.done.__setitem__, written.failed.__setitem__)
+    assert list(written.failed) == [next(iter(data))]
+    assert set(written.done) == set(data) - set(written.failed)
 
 
 def test_two_threads_at_once(place: Place) -> None:

@@ -50,6 +50,7 @@ class Incoming:
     what it wrote and goes on with the next. `size` is checked where known. `checksum`, valid after `chunks`
     ended, is the MD5 of the raw bytes in hex: a store that runs commands compares it with the server's own.
     `reopen` starts the content again, so that a broken connection can be resumed in the middle of an object.
+    `in_order` says that taking the next item ends this one's content, as in a stream of another store.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Incoming:
     size: int | None = None
     checksum: Callable[[], str] | None = None
     reopen: Callable[[], Iterator[bytes]] | None = None
+    in_order: bool = False
 
 
 class Store(ABC):

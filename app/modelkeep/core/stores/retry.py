@@ -185,7 +185,7 @@ class _Work:
             if item.reopen is None:
                 self.failed(item.key, ConnectionLost(f"{item.key} was cut off and cannot be sent again."))
             else:
-                yield replace(item, chunks=item.reopen())
+                yield replace(item, chunks=item.reopen(), in_order=False)
         for item in self._source:
             self._open[item.key] = item
             yield item

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from modelkeep.core.durable import temp_name
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import sftp_wire as wire
-from modelkeep.core.stores.base import Done, Failed, Incoming
+from modelkeep.core.stores.base import Done, Failed, Incoming, checked
 from modelkeep.core.stores.sftp import Flow, Job, Session, in_blocks
 from modelkeep.core.stores.sftp_wire import Reply
 
+BATCH_BYTES = 64 << 20
+_SMALL = 1 << 18
 _WINDOW = 64  # unanswered blocks of one file: 2 MiB
 _FSYNC = "fsync@openssh.com"
 
@@ -35,6 +37,46 @@ class _BadContent(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__()
         self.cause = cause
+
+
+def batches(items: Iterable[Incoming], most: int) -> Iterator[list[Incoming]]:
+    """Items to be sent side by side: up to `most`, and not many more than BATCH_BYTES.
+
+    What comes in order is kept in memory where it is small; a larger one is the last of its batch.
+    """
+    batch: list[Incoming] = []
+    size = 0
+    for item in items:
+        checked(item.key)
+        is_last = False
+        if item.in_order:
+            is_last = item.size is None or item.size > _SMALL
+            item = item if is_last else _in_memory(item)
+        batch.append(item)
+        size += item.size or 0
+        if is_last or len(batch) >= most or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _in_memory(item: Incoming) -> Incoming:
+    parts: list[bytes] = []
+    problem: Exception | None = None
+    try:
+        parts += item.chunks
+    except Cancelled:
+        raise
+    except Exception as error:  # raised again where this object is sent
+        problem = error
+
+    def chunks() -> Iterator[bytes]:
+        yield from parts
+        if problem is not None:
+            raise problem
+
+    return replace(item, chunks=chunks())
 
 
 class Uploads:

@@ -32,7 +32,7 @@ from modelkeep.core.stores.base import (
 from modelkeep.core.stores.limits import DEFAULT, Limits
 from modelkeep.core.stores.sftp import Flow, Job, Session, expect_ok
 from modelkeep.core.stores.sftp_get import Downloads
-from modelkeep.core.stores.sftp_put import Sent, Uploads, join, read_folder
+from modelkeep.core.stores.sftp_put import Sent, Uploads, batches, join, read_folder
 from modelkeep.core.stores.sftp_wire import Reply
 from modelkeep.core.stores.ssh_auth import Keys
 from modelkeep.core.stores.ssh_check import Check, Server
@@ -40,7 +40,6 @@ from modelkeep.core.stores.ssh_config import resolve
 from modelkeep.core.stores.ssh_connect import Connection
 
 BATCH_FILES = 512
-BATCH_BYTES = 64 << 20
 _PLAIN = re.compile(r"(?:[0-9a-f]{2,64}(?:\.dir)?|files|md5)")  # names that need no closer look
 _IDLE = 2  # sessions kept open for the next call
 _SETTLE = 1.0  # seconds for cleaning up after a cancel
@@ -269,7 +268,7 @@ class SshStore(Store):
     ) -> None:
         connection = self._connected(progress)
         check: Check | None = None
-        for batch in _batches(items):
+        for batch in batches(items, BATCH_FILES):
             sent = uploads.send(batch)
             # The server hashes one batch while the next is sent.
             self._finish(session, uploads, check, progress, done)
@@ -308,20 +307,6 @@ class SshStore(Store):
 
     def _path(self, key: str) -> bytes:
         return join(self._root, key)
-
-
-def _batches(items: Iterable[Incoming]) -> Iterator[list[Incoming]]:
-    batch: list[Incoming] = []
-    size = 0
-    for item in items:
-        checked(item.key)
-        batch.append(item)
-        size += item.size or 0
-        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _still_there(session: Session) -> None:
