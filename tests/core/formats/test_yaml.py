@@ -18,7 +18,8 @@ PLAIN = """\
 schema: '2.0'
 stages:
   prep:
-    cmd: cp raw.txt out/model.bin
+    cmd: python train.py --lr 0.1 "$HOME/x" 'y' a:b c#d | tee {out} --more words to
+      reach --the eightieth - column && done; x
     deps:
     - path: raw.txt
       hash: md5
@@ -53,7 +54,7 @@ def test_plain_form_is_read_without_the_full_parser() -> None:
         "<<: a\n", "a: 12345678901234567890\n", "md5: 61230315635059227299115225839792\n",
         "md5: 630334416415623642455915400846e6\n", "a:\n - b\n", "a:\n  - b\n", "a: b:\n", "a: b: c\n", "y: 1\n",
         "a: 'b''c'\n", "- a: b\n  c: d\n- e\n", "a:\n- b\nc: d\n", "a: b\n\nc: d\n", "a: b\r\n", "a:\tb\n",
-        "a:\n  b:\n    c: d\n  e: f\n", "a:\n    b: c\n", "1: a\n", "a: b\n c: d\n", "- a\n-  b\n", "a: -1\n",
+        "a:\n  b:\n    c: d\n  e: f\n", "a:\n    b: c\n", "1: a\n", "a: b\n c: d\n", "a: b\n  - c\n", "a: b\n  ? c\n", "a: b\n  # c\n", "- a\n  b\n- c\n", "a: b\n  c:\n", "a: b\n  c #d\n", "a: 1\n  b\n", "a: 'b'\n  c\n", "a: b\n  &c *d\n", "a: b\n  \"c\n", "a: b\n  ---\n", "a: true\n  b\n", "- a: b\n  c\n", "- a: b\n   c\n", "a:\n- b\n  c\n", "a:\n- b\nc\n", "- a\n-  b\n", "a: -1\n",
     ],
 )  # fmt: skip
 def test_plain_reader_agrees_or_gives_up(text: str) -> None:

@@ -7,6 +7,7 @@ folder is ignored. Matching is pathspec's, as in DVC.
 from __future__ import annotations
 
 import re
+import warnings
 from typing import NamedTuple
 
 from modelkeep.core.errors import InvalidFile, Unsupported
@@ -106,10 +107,19 @@ def _compile(lines: list[str] | tuple[str, ...], file: str) -> list[_Rule]:
         try:
             regex, ignores = GitIgnoreSpecPattern.pattern_to_regex(line)
             if regex is not None and ignores is not None:
-                rules.append(_Rule(re.compile(str(regex)), ignores, line.endswith("/")))
+                rules.append(_Rule(_regex(str(regex), "[" in line), ignores, line.endswith("/")))
         except (ValueError, re.error, RecursionError, OverflowError):
             raise InvalidFile(file, "has a pattern that is not valid", entry=f"line {number}") from None
     return rules
+
+
+def _regex(text: str, has_set: bool) -> re.Pattern[str]:
+    if not has_set:
+        return re.compile(text)
+    # Python warns that sets such as [[] may mean something else one day; pathspec writes them, as Git allows them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(text)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -11,8 +11,10 @@ import re
 from typing import Any
 
 _LINE = re.compile(r"( *)((?:- )*)(?:([^\W\d][\w./@-]*):(?: (.+))?|(.+))")
-# ASCII punctuation that means nothing inside a plain scalar; word characters of any script.
-_TEXT = re.compile(r"[^\W\d][\w./@%+=~,()-]*(?: [\w./@%+=~,()-]+)*", re.UNICODE)
+# Word characters of any script and ASCII punctuation; inside a plain scalar only ": " and " #" have a meaning.
+_INNER = r"(?:[\w!-\"$-9;-~]|:(?=[^ ])|(?<=[^ ])#)"
+_TEXT = re.compile(rf"[^\W\d]{_INNER}*(?: {_INNER}+)*")
+_FOLDED = re.compile(rf"{_INNER}+(?: {_INNER}+)*")
 _INT = re.compile(r"0|[1-9][0-9]{0,17}")
 _HASH = re.compile(r"(?=[0-9]*[a-f])(?!0b|[0-9]*e[0-9]*(?:\.dir)?$)[0-9a-f]{32}(?:\.dir)?")
 _QUOTED = re.compile(r"'((?:[^'\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff]|'')*)'")
@@ -37,14 +39,14 @@ def read_plain(text: str) -> Any:
     return value if end == len(parsed) else None
 
 
-_Line = tuple[int, bool, str | None, str]  # indent, starts with a dash, key, text after the key
+_Line = tuple[int, bool, str | None, str, str]  # indent, starts with a dash, key, text after it, whole text
 
 
 def _split(line: str) -> _Line:
     match = _LINE.fullmatch(line)
     if match is None or len(match[2]) > 2:
         raise _GiveUp
-    return len(match[1]), bool(match[2]), match[3], match[4] or match[5] or ""
+    return len(match[1]), bool(match[2]), match[3], match[4] or match[5] or "", line[len(match[1]) :]
 
 
 def _block(lines: list[_Line], at: int, indent: int, depth: int) -> tuple[Any, int]:
@@ -58,13 +60,13 @@ def _block(lines: list[_Line], at: int, indent: int, depth: int) -> tuple[Any, i
 def _sequence(lines: list[_Line], at: int, indent: int, depth: int) -> tuple[list[Any], int]:
     items: list[Any] = []
     while at < len(lines) and lines[at][0] == indent and lines[at][1]:
-        _, _, key, text = lines[at]
+        _, _, key, text, whole = lines[at]
         if key is None:
-            items.append(_scalar(text))
-            at += 1
+            item, at = _folded(lines, at + 1, indent, text)
+            items.append(item)
             continue
         # The first key of a mapping stands behind the dash, its other keys two columns deeper.
-        lines[at] = (indent + 2, False, key, text)
+        lines[at] = (indent + 2, False, key, text, whole[2:])
         item, at = _mapping(lines, at, indent + 2, depth + 1, {})
         items.append(item)
     return items, at
@@ -74,12 +76,12 @@ def _mapping(
     lines: list[_Line], at: int, indent: int, depth: int, into: dict[str, Any]
 ) -> tuple[dict[str, Any], int]:
     while at < len(lines) and lines[at][0] == indent and not lines[at][1]:
-        _, _, key, text = lines[at]
+        _, _, key, text, _ = lines[at]
         if key is None or key in into or _ODD.fullmatch(key):
             raise _GiveUp
         at += 1
         if text:
-            into[key] = _scalar(text)
+            into[key], at = _folded(lines, at, indent, text)
         else:
             into[key], at = _nested(lines, at, indent, depth)
     return into, at
@@ -92,6 +94,18 @@ def _nested(lines: list[_Line], at: int, indent: int, depth: int) -> tuple[Any, 
     if deeper == indent and dash:
         return _sequence(lines, at, indent, depth + 1)
     return _block(lines, at, indent + 2, depth + 1)
+
+
+def _folded(lines: list[_Line], at: int, indent: int, text: str) -> tuple[Any, int]:
+    """A scalar with the lines it was folded into, which stand deeper than what it belongs to."""
+    first = _scalar(text)
+    parts = [text]
+    while at < len(lines) and lines[at][0] > indent:
+        if first != text or not _TEXT.fullmatch(text) or not _FOLDED.fullmatch(lines[at][4]):
+            raise _GiveUp
+        parts.append(lines[at][4])
+        at += 1
+    return (first, at) if len(parts) == 1 else (" ".join(parts), at)
 
 
 def _scalar(text: str) -> Any:
