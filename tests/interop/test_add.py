@@ -46,7 +46,11 @@ def test_the_same_trees_give_the_same_bytes(tmp_path: Path, dvc: Dvc) -> None:
     assert trees.texts(theirs) == before
 
     # and brings the other's data back
-    kept = {path: text for path, text in content.items() if not path.endswith(("b.tmp", "/x", "/y")) or "random" in path}
+    kept = {
+        path: text
+        for path, text in content.items()
+        if not path.endswith(("b.tmp", "/x", "/y")) or "random" in path
+    }
     for project, checkout in ((ours, _dvc_checkout(dvc)), (theirs, _our_checkout)):
         trees.remove_data(project, targets)
         checkout(project)
@@ -76,7 +80,16 @@ def test_changes_are_recorded_alike(tmp_path: Path, dvc: Dvc) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     builders.make_project(ours)
     builders.write_tree(
-        ours, {"grow/a": "a", "edit/a": "a", "edit/b": "b", "part/a": "a", "cut/a": "a", "cut/b/c": "c", "m.bin": "1"}
+        ours,
+        {
+            "grow/a": "a",
+            "edit/a": "a",
+            "edit/b": "b",
+            "part/a": "a",
+            "cut/a": "a",
+            "cut/b/c": "c",
+            "m.bin": "1",
+        },
     )
     builders.write_tree(ours, {"hand/a": "a\n"})
     open_workspace(ours).add(["grow", "edit", "part", "cut", "m.bin", "hand"])
@@ -90,7 +103,14 @@ def test_changes_are_recorded_alike(tmp_path: Path, dvc: Dvc) -> None:
     for project in (ours, theirs):
         builders.write_tree(
             project,
-            {"grow/new/b": "bb", "edit/a": "changed", "part/x": "xx", "part/y": "not yet", "m.bin": "22", "hand/b": "b"},
+            {
+                "grow/new/b": "bb",
+                "edit/a": "changed",
+                "part/x": "xx",
+                "part/y": "not yet",
+                "m.bin": "22",
+                "hand/b": "b",
+            },
         )
         shutil.rmtree(project / "cut/b")
 
@@ -104,7 +124,11 @@ def test_changes_are_recorded_alike(tmp_path: Path, dvc: Dvc) -> None:
     assert mine == others
     status = dvc_status(dvc, ours)
     assert status == {"part.dvc": [{"changed outs": {"part": "modified"}}]}
-    found = {one.output.path: one for one in open_workspace(theirs).status().outputs if one.state is not State.CLEAN}
+    found = {
+        one.output.path: one
+        for one in open_workspace(theirs).status().outputs
+        if one.state is not State.CLEAN
+    }
     assert {path: one.added for path, one in found.items()} == {"part": ("y",)}
 
 

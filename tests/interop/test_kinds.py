@@ -106,7 +106,9 @@ def test_data_recorded_by_dvc_2(tmp_path: Path, dvc: Dvc) -> None:
     assert dvc_status(dvc, ours) == {}
 
     for project in (ours, theirs):
-        builders.write_tree(project, {"old/lf.txt": b"a\nb\n", "old/more.txt": b"more\r\n", "one.txt": b"x\r\n"})
+        builders.write_tree(
+            project, {"old/lf.txt": b"a\nb\n", "old/more.txt": b"more\r\n", "one.txt": b"x\r\n"}
+        )
     open_workspace(ours).add(["old", "one.txt"])
     dvc("add", "old", "one.txt", cwd=theirs)
     assert trees.texts(ours) == trees.texts(theirs)

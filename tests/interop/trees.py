@@ -22,7 +22,13 @@ _SORTING = {
 OUTPUTS: dict[str, builders.Tree | str | bytes] = {
     "so": _SORTING,
     "mw": {"Z": "", "a b": "22", "z-1": "\r\n", "z/é.txt": "1", "z/𝒳": "x"},
-    "two words": {"one file.txt": "1", "데이터/셋.csv": "2", "# hash": "3", "-rf": "4", "'single' \"double\"": "5"},
+    "two words": {
+        "one file.txt": "1",
+        "데이터/셋.csv": "2",
+        "# hash": "3",
+        "-rf": "4",
+        "'single' \"double\"": "5",
+    },
     "데이터": {"한글 이름.bin": b"\0\1\2", "e\u0301": "nfd", "\u00e9": "nfc"},
     "empty": {},
     "hollow": {"sub/deeper/": ""},
@@ -44,7 +50,7 @@ OUTPUTS: dict[str, builders.Tree | str | bytes] = {
     "1:30": "sexagesimal",
     "# comment": "c",
     "- dash": "d",
-    "it's \"quoted\"": "q",
+    'it\'s "quoted"': "q",
     "we[ird]*?!.txt": "w",
     "covered.skip": "ignored by git already",
     "a_file_with_a_really_long_name_that_makes_the_line_exceed_eighty_columns_for_sure_x.bin": "l",
@@ -84,10 +90,12 @@ def texts(project: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(project.rglob("*")):
         relative = path.relative_to(project)
-        inside = any((project / up).with_name(up.name + ".dvc").is_file() for up in relative.parents if up.name)
-        if path.is_file() and not inside and relative.parts[0] not in (".git", ".dvc"):
-            if path.name.endswith(".dvc") or path.name == ".gitignore":
-                found[relative.as_posix()] = path.read_bytes()
+        inside = any(
+            (project / up).with_name(up.name + ".dvc").is_file() for up in relative.parents if up.name
+        )
+        is_text = path.name.endswith(".dvc") or path.name == ".gitignore"
+        if is_text and path.is_file() and not inside and relative.parts[0] not in (".git", ".dvc"):
+            found[relative.as_posix()] = path.read_bytes()
     return found
 
 

@@ -220,28 +220,20 @@ def _notes(target: Target) -> list[str]:
     scan = target.seen.scan
     if scan is None:
         return []
-    facts = (
-        (
-            scan.ignored,
-            "is ignored by .dvcignore and not recorded",
-            "are ignored by .dvcignore and not recorded",
-        ),
-        (scan.built_in, "belongs to Git and is not recorded", "belong to Git and are not recorded"),
-        (scan.links, "is a link and recorded by its content", "are links and recorded by their content"),
-    )
-    notes = []
-    for names, one, many in facts:
-        if names:
-            count = (
-                f"{visible(sorted(names)[0])} {one}"
-                if len(names) == 1
-                else f"{len(names)} files or folders {many}"
-            )
-            notes.append(f"{visible(target.data_path)}: {count}.")
     empty = _empty_folders(scan.folders, scan.files)
-    if empty:
-        notes.append(f"{visible(target.data_path)}: {len(empty)} empty folders are not recorded.")
-    return notes
+    facts = (
+        (scan.ignored, "ignored by .dvcignore, not recorded"),
+        (scan.built_in, "Git's own, not recorded"),
+        (scan.links, "symbolic links, recorded by the content they lead to"),
+        (empty, "empty folders, not recorded"),
+    )
+    where = visible(target.data_path)
+    return [f"{where}: {_counted(names)} ({fact})." for names, fact in facts if names]
+
+
+def _counted(names: Sequence[str]) -> str:
+    first = visible(min(names))
+    return first if len(names) == 1 else f"{first} and {len(names) - 1} more"
 
 
 def _empty_folders(folders: Iterable[str], files: Iterable[str]) -> list[str]:

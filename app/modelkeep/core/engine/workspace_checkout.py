@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from modelkeep.core.engine.workspace_hash import FileHashes, OnDisk
 from modelkeep.core.engine.workspace_look import Seen, expected, hashes, look
@@ -297,7 +297,8 @@ class Planner:
         found = []
         for one in self._placings.values():
             if one.oid in here:
-                found.append(replace(one, size=here[one.oid]))
+                size = here[one.oid]
+                found.append(Placing(one.path, one.oid, size, one.is_exec, one.before, one.over_link))
             else:
                 self._missing.add(one.path)
         return sorted(found, key=lambda one: one.path)

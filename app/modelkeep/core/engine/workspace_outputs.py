@@ -54,8 +54,8 @@ class Outputs:
             tracked.update(out.path for out in outputs)
             level = [folder for folder in folders if folder not in skipped and folder not in tracked]
         kept = [out for out in outputs if not any(up in tracked for up in parents(out.metafile))]
-        kept.sort(key=lambda out: out.path)
-        return Snapshot(WORKSPACE, tuple(kept), (*problems, *_overlaps(kept)))
+        single, overlaps = _without_overlaps(sorted(kept, key=lambda out: out.path))
+        return Snapshot(WORKSPACE, tuple(single), (*problems, *overlaps))
 
     def _list(self, level: Iterable[str], ignore: Ignore) -> tuple[list[str], list[str]]:
         metafiles: list[str] = []
@@ -134,14 +134,15 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _overlaps(outputs: Iterable[Output]) -> list[Problem]:
-    """A problem for each output that another one tracks as well, or holds."""
+def _without_overlaps(outputs: Iterable[Output]) -> tuple[list[Output], list[Problem]]:
+    """The outputs, sorted by path, without those that another one is or holds: these become problems."""
     owner: dict[str, str] = {}
-    problems = []
+    kept, problems = [], []
     for out in outputs:
         above = next((up for up in (out.path, *parents(out.path)) if up in owner), None)
         if above is not None:
             problems.append(Problem(out.metafile, f"{out.path} is already tracked by {owner[above]}."))
         else:
             owner[out.path] = out.metafile
-    return problems
+            kept.append(out)
+    return kept, problems

@@ -244,7 +244,7 @@ class Placement:
         stops = {out.path for out in request.outputs} | {
             out.path.rpartition("/")[0] for out in (*request.outputs, *request.gone)
         }
-        empty = {one.path.rpartition("/")[0] for one in self._plan.removals}
+        empty = {one.path.rpartition("/")[0] for one in self._plan.removals if not one.first}
         while empty:
             above = set()
             for folder in sorted(empty, key=len, reverse=True):

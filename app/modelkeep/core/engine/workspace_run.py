@@ -99,7 +99,7 @@ class Checkout:
         saved = self._site.cache.insert_files(tree, sources, progress, memory=self._site.memory)
         kept = {
             path: Kept(ObjectId(one.hash), one.size, losing[path].before.facts.st_mode & 0o777)
-            for path, one in saved.items()
+            for path, one in sorted(saved.items())
         }
         folder = str(self._target.root) if self._target else ""
         return write_record(self._site.own, kept, old, folder)

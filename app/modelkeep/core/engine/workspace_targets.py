@@ -198,22 +198,22 @@ def _check_content(path: str, seen: Seen) -> None:
 def _check_scan(path: str, scan: Scan) -> None:
     """Refuse a folder of which DVC would fail to record something, or leave it out without a word."""
     rules: tuple[tuple[list[str], str, str], ...] = (
-        (scan.unsafe_names, "have names that cannot be recorded", "Rename them."),
-        (scan.broken_links, "are symbolic links that lead nowhere", "Remove them."),
-        (scan.special, "are pipes, sockets or devices", "Move them elsewhere."),
+        (scan.unsafe_names, "names that cannot be recorded", "Rename them."),
+        (scan.broken_links, "symbolic links that lead nowhere", "Remove them."),
+        (scan.special, "pipes, sockets or devices", "Move them elsewhere."),
         (
             scan.folder_links,
-            "are symbolic links to folders, which would be left out",
+            "symbolic links to folders, which would be left out",
             "Put the folder itself there, or name the links in a .dvcignore above this folder.",
         ),
         (
             scan.nested,
-            "are projects of their own (they hold a .dvc folder) and would be left out",
+            "projects of their own (with a .dvc folder), which would be left out",
             "Move them elsewhere, or name them in a .dvcignore above this folder.",
         ),
         (
             scan.ignore_files,
-            "are .dvcignore files, which may not stand inside tracked data",
+            ".dvcignore files, which may not stand inside tracked data",
             "Move their rules to a .dvcignore above this folder.",
         ),
     )
@@ -221,7 +221,9 @@ def _check_scan(path: str, scan: Scan) -> None:
         if names:
             full = [f"{path}/{name}" if name else path for name in sorted(names)]
             raise Refused(
-                f"{visible(path)} cannot be recorded: {_some(full)} {reason}.", hint=hint, paths=full
+                f"{visible(path)} cannot be recorded because of {reason}: {_some(full)}.",
+                hint=hint,
+                paths=full,
             )
 
 
