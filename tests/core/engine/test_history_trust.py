@@ -52,7 +52,7 @@ class Trap:
         self.repo = repo
         self.marker = folder / "marker"
         self.evil = folder / "evil"
-        self.evil.write_text(f"#!/bin/sh\ntouch {self.marker}\ncat\n")
+        self.evil.write_text(f"#!/bin/sh\ntouch {self.marker}\n")
         self.evil.chmod(0o755)
         self.hooks = folder / "hooks"
         for name in ("pre-commit", "post-index-change", "post-checkout", "pre-push", "reference-transaction"):
