@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import builders
+import keyring_daemon
 import servers
 
 if TYPE_CHECKING:
+    from keyring_daemon import KeyringDaemon
     from modelkeep.core.credentials import MemoryVault
     from servers import SshServer
 
@@ -48,6 +50,7 @@ _FORGOTTEN = (
     "DBUS_SESSION_BUS_ADDRESS",
     "DISPLAY",
     "MODELKEEP_DEMO",
+    "PYTHONDONTWRITEBYTECODE",
     "PYTHON_KEYRING_BACKEND",
     "SSH_AGENT_PID",
     "SSH_ASKPASS",
@@ -260,6 +263,13 @@ def vault() -> MemoryVault:
     from modelkeep.core.credentials import MemoryVault
 
     return MemoryVault()
+
+
+@pytest.fixture
+def keyring(home: Path) -> Iterator[KeyringDaemon]:
+    """A real keyring, unlocked, that this process and its children use; its files lie in the test's home."""
+    with keyring_daemon.keyring_daemon(home / "keyring") as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="session")
