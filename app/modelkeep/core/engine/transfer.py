@@ -7,6 +7,8 @@ outputs, versions or Git.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -193,7 +195,7 @@ def run_transfer(
     manifest follows only when the target, asked again, has all its files. Raises StoreFailed if the target
     has not enough space, ConnectionLost, LoginFailed, Cancelled; what was finished by then stays.
     """
-    _check_space(plan, target)
+    _check_space(plan, target, progress)
     run = _Run(plan, source, target, progress)
     files = [oid for oid in plan.copy if not oid.is_dir]
     run.send(files)
@@ -201,14 +203,32 @@ def run_transfer(
     return run.result()
 
 
-def _check_space(plan: TransferPlan, target: ObjectStore) -> None:
+def _check_space(plan: TransferPlan, target: ObjectStore, progress: Progress) -> None:
     need = plan.bytes + plan.bytes // 20
-    free = target.store.free_space() if plan.bytes else None
+    free = _free_space(target, progress) if plan.bytes else None
     if free is not None and free < need:
         raise StoreFailed(
             f"There is not enough space in {target.name}: {need:,} bytes are needed, {free:,} are free.",
             hint="Free some space there and try again; nothing was changed.",
         )
+
+
+def _free_space(target: ObjectStore, progress: Progress) -> int | None:
+    """Asks in a thread of its own, because a silent server must not delay a cancel. None: it cannot say."""
+    if target.store.traits.is_local:
+        return target.store.free_space()
+    answers: list[int | None] = []
+
+    def ask() -> None:
+        with contextlib.suppress(ModelkeepError):  # a lost connection is for the transfer to notice
+            answers.append(target.store.free_space())
+
+    asking = threading.Thread(target=ask, name="free space", daemon=True)
+    asking.start()
+    while asking.is_alive():
+        asking.join(0.05)
+        progress.check()
+    return answers[0] if answers else None
 
 
 class _Run:
