@@ -23,7 +23,8 @@ FIND = ROW + 3
 class Column:
     """How one fact of a row is shown. All functions take the row's value.
 
-    `icon` gives a meaning or (meaning, colour role). `aside` is a muted text after the main one. `sort` must
+    A column with a `drop` above 0 gives way where there is little room, the highest first; a `hidden` one is
+    shown only if the user wants it. `icon` gives a meaning or (meaning, colour role). `aside` is a muted text after the main one. `sort` must
     give texts or numbers, never a mixture. `find` is what a filter searches. Texts need no escaping: the models do it.
     """
 
@@ -41,6 +42,7 @@ class Column:
     mono: bool = False
     width: int = 96
     hidden: bool = False
+    drop: int = 0
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ GLYPHS = {
     "behind": "ph.arrow-down",
     "both": "ph.check-circle",
     "busy": "ph.hourglass",
-    "changed": "ph.wave-sine",
+    "changed": "ph.pencil-simple",
     "collapse": "ph.caret-down",
     "current": "ph.caret-right",
     "done": "ph.check-circle",

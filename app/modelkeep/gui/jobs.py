@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import shiboken6
@@ -150,6 +151,8 @@ class Jobs(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        #: Entered on the worker's thread around each job's work, such as GuiQuestions.asking_for.
+        self.around: Callable[[Progress], AbstractContextManager[object]] = nullcontext
         self._queues: dict[str, deque[Job]] = {}
         self._running: dict[str, list[Job]] = {}
         self._kept: list[Job] = []
@@ -261,7 +264,8 @@ class Jobs(QObject):
         result: Any = None
         error: BaseException | None = None
         try:
-            result = job.work(job.progress)
+            with self.around(job.progress):
+                result = job.work(job.progress)
         except BaseException as raised:  # whatever it is, the window hears of it and the lane goes on
             error = raised
         if shiboken6.isValid(self):

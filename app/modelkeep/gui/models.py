@@ -268,7 +268,8 @@ class TreeModel(QAbstractItemModel):
             return self._root
         if parent.column() != 0:
             return None
-        return self._branches[parent.internalId()].kids.get(parent.row())
+        above = self._branches.get(parent.internalId())
+        return above.kids.get(parent.row()) if above else None
 
     def _of(self, index: Index) -> _Branch:
         found = self._found(index)

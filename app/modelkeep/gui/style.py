@@ -13,7 +13,7 @@ QMainWindow, QDialog { background: $window; }
 QToolTip { background: $tooltip; color: $on_tooltip; border: 0; padding: 4px 8px; }
 
 QFrame#hairline { background: $hairline; border: 0; }
-QFrame#pane { background: $base; border: 0; }
+QFrame#pane, QStackedWidget#pane { background: $base; border: 0; }
 QFrame#header, QFrame#bar { background: $window; border: 0; }
 QFrame#banner { background: $raised; border: 1px solid $border; border-radius: 6px; }
 QFrame#chip { background: $hover; border: 0; border-radius: 4px; }
@@ -24,8 +24,10 @@ QLabel[look="warn"] { color: $warn; }
 QLabel[look="bad"] { color: $bad; }
 
 QAbstractItemView { background: $base; border: 0; outline: 0; selection-background-color: $selection;
-    selection-color: $text; }
+    selection-color: $text; show-decoration-selected: 0; }
+QAbstractItemView::item { border: 0; padding: 0 4px; }
 QAbstractItemView::item:hover:!selected { background: $hover; }
+QAbstractItemView::item:selected { background: $selection; color: $text; }
 QTreeView::branch { background: transparent; }
 QHeaderView { background: $base; border: 0; }
 QHeaderView::section { background: $base; color: $muted; border: 0; border-bottom: 1px solid $hairline;
@@ -59,6 +61,8 @@ QToolButton:focus { border-color: $accent; }
 QToolButton:disabled { color: $faint; }
 QToolButton::menu-indicator { image: none; width: 0; }
 QToolButton[look="menu"] { padding-right: 8px; }
+QToolButton[look="search"] { background: $base; color: $muted; border-color: $border; padding: 3px 8px; }
+QToolButton[look="search"]:hover { border-color: $muted; }
 QToolButton[look="small"] { padding: 2px; min-height: 18px; }
 QToolButton[look="accent"] { background: $accent; color: $on_accent; border-color: $accent; font-weight: 600;
     padding: 3px 12px; }
@@ -70,6 +74,7 @@ QLineEdit, QPlainTextEdit, QTextEdit, QComboBox, QSpinBox { background: $base; c
     border: 1px solid $border; border-radius: 5px; selection-background-color: $selection; selection-color: $text; }
 QLineEdit, QSpinBox { padding: 0 8px; min-height: 26px; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QComboBox:focus { border-color: $accent; }
+QLineEdit QToolButton { border: 0; padding: 0; min-height: 0; background: transparent; }
 QLineEdit:disabled { color: $faint; }
 QLineEdit[look="filter"] { background: $window; border-color: transparent; }
 QLineEdit[look="filter"]:focus { background: $base; border-color: $accent; }

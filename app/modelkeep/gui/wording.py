@@ -6,7 +6,7 @@ import html
 from datetime import UTC, datetime
 
 import humanize
-from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
+from PySide6.QtCore import QCoreApplication, QDate, QDateTime, QLocale
 
 from modelkeep.core.paths import visible
 
@@ -52,10 +52,21 @@ def files(count: int) -> str:
 
 
 def when(moment: datetime | None) -> str:
-    """How long ago, in a word or two, such as `3 days ago`."""
+    """How long ago in a word or two, such as `3 days ago`; beyond a month the date."""
     if moment is None:
         return ""
-    return str(humanize.naturaltime(datetime.now(UTC) - moment.astimezone(UTC)))
+    minutes = (datetime.now(UTC) - moment.astimezone(UTC)).total_seconds() / 60
+    if minutes < 1:
+        return translate("Wording", "just now")
+    if minutes < 60:
+        return translate("Wording", "{n} min ago").format(n=int(minutes))
+    if minutes < 24 * 60:
+        return translate("Wording", "{n} h ago").format(n=int(minutes / 60))
+    days = int(minutes / (24 * 60))
+    if days <= 31:
+        return counted(days, translate("Wording", "yesterday"), translate("Wording", "{n} days ago"))
+    local = moment.astimezone()
+    return QLocale().toString(QDate(local.year, local.month, local.day), translate("Wording", "d MMM yyyy"))
 
 
 def exact_when(moment: datetime | None) -> str:

@@ -1,0 +1,121 @@
+"""Starts the window, or draws it into a file where there is no display. Wires session, questions and theme."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QCoreApplication, QSize, Qt, QtMsgType, qInstallMessageHandler
+from PySide6.QtGui import QGuiApplication, QIcon, QImageReader
+from PySide6.QtWidgets import QApplication
+
+from modelkeep.core.settings import Remembered, Settings
+from modelkeep.gui import theme
+from modelkeep.gui.dialogs.questions import GuiQuestions
+from modelkeep.gui.main_window import MainWindow
+from modelkeep.gui.session import Session
+from modelkeep.resources import resource
+
+log = logging.getLogger(__name__)
+
+
+def run(folder: Path | None = None) -> int:
+    """Open the window on the project in `folder` (None: the start page) and return the exit code."""
+    app = application(sys.argv[:1])
+    window, session = make_window()
+    _catch_errors(session)
+    if folder is not None:
+        session.open(folder)
+    window.show()
+    code = app.exec()
+    session.close()
+    return code
+
+
+def draw(
+    folder: Path | None, picture: Path, size: tuple[int, int] = (1280, 800), choice: str = "light"
+) -> Path:
+    """Draw the window with the project in `folder` into the PNG `picture`; needs no display."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    application([])
+    theme.choose(choice)
+    window, session = make_window(quiet=True)
+    window.resize(QSize(*size))
+    window.show()
+    window.reset_layout()
+    if folder is not None:
+        session.open(folder)
+        wait_until(lambda: session.facts is not None and not session.jobs.active(quiet=True), 30)
+        wait_until(lambda: not session.jobs.active(quiet=True), 30)
+    wait_until(lambda: False, 0.4)
+    window.grab().save(str(picture), "PNG")
+    window.close()
+    return picture
+
+
+def application(argv: list[str]) -> QApplication:
+    """The one QApplication, with name, icon, theme, and limits for pictures."""
+    existing = QApplication.instance()
+    if isinstance(existing, QApplication):
+        return existing
+    sys.setswitchinterval(0.002)  # a worker in a loop must not keep the window from being painted
+    QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication(argv)
+    QCoreApplication.setApplicationName("Modelkeep")
+    QCoreApplication.setOrganizationName("Modelkeep")
+    QGuiApplication.setDesktopFileName("modelkeep")
+    QImageReader.setAllocationLimit(64)  # megabytes; safety rule 5.5
+    qInstallMessageHandler(_qt_says)
+    app.setWindowIcon(QIcon(str(resource("icons/modelkeep.svg"))))
+    theme.install(app, Settings.load().theme)
+    return app
+
+
+def make_window(*, quiet: bool = False) -> tuple[MainWindow, Session]:
+    """A window with its session; `quiet` asks no questions and remembers nothing."""
+    settings, remembered = Settings.load(), Remembered.load()
+    session = Session(settings, remembered)
+    window = MainWindow(session)
+    if not quiet:
+        questions = GuiQuestions(window, project_name=lambda: session.project.name if session.project else "")
+        session.ask_with(questions)
+        session.jobs.around = questions.asking_for
+    return window, session
+
+
+def wait_until(ready: Callable[[], bool], seconds: float) -> bool:
+    """Run the event loop until `ready` or the time is over; for drawing without a user."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            return False
+        QCoreApplication.processEvents()
+        time.sleep(0.01)
+    return True
+
+
+def _catch_errors(session: Session) -> None:
+    """An unexpected error is shown, not lost in a terminal nobody sees."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QCoreApplication.quit()
+            return
+        log.error("unexpected error in the window", exc_info=(kind, error, trace))
+        session.problem.emit(error)
+
+    sys.excepthook = hook
+
+
+def _qt_says(kind: QtMsgType, context: object, message: str) -> None:
+    level = {
+        QtMsgType.QtDebugMsg: logging.DEBUG,
+        QtMsgType.QtInfoMsg: logging.DEBUG,
+        QtMsgType.QtWarningMsg: logging.INFO,
+    }.get(kind, logging.ERROR)
+    logging.getLogger("qt").log(level, "%s", message)

@@ -1,0 +1,382 @@
+"""The one tree view and the one pane around it: rows, columns that are remembered, filter, empty states.
+
+Knows models and the theme, nothing of versions or outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol
+
+from PySide6.QtCore import (
+    QByteArray,
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtGui import QAction, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QHeaderView,
+    QLineEdit,
+    QMenu,
+    QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeView,
+    QWidget,
+)
+
+from modelkeep.gui import theme, wording
+from modelkeep.gui.models import ASIDE, ROW, Column, Placeholder, RowsModel, TreeModel
+from modelkeep.gui.widgets import EmptyState, Hairline, PlainLabel, column, framed, paint_icon, row
+from modelkeep.gui.wording import translate
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class Memory(Protocol):
+    """What widths and places are kept in."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """What was put."""
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep a JSON value."""
+
+
+class RowDelegate(QStyledItemDelegate):
+    """Rows of one height, with a muted text after the main one where the column has it."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(super().sizeHint(option, index).width() + theme.GRID, theme.ROW)
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        flags = QStyle.StateFlag
+        option.state &= ~(flags.State_HasFocus | flags.State_Selected)  # the row paints that itself, flat
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        super().paint(painter, option, index)
+        aside = index.data(ASIDE)
+        if not aside:
+            return
+        full = QStyleOptionViewItem(option)
+        self.initStyleOption(full, index)
+        style = full.widget.style() if full.widget else QApplication.style()
+        box = style.subElementRect(QStyle.SubElement.SE_ItemViewItemText, full, full.widget)
+        used = full.fontMetrics.horizontalAdvance(full.text) + theme.GRID * 2
+        room = QRect(box.left() + used, box.top(), box.right() - box.left() - used, box.height())
+        if room.width() < 2 * theme.GRID:
+            return
+        painter.save()
+        painter.setFont(theme.font("small"))
+        painter.setPen(theme.colour("muted"))
+        text = painter.fontMetrics().elidedText(aside, Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
+        painter.restore()
+
+
+class TreeTable(QTreeView):
+    """A tree or list of rows over one of our models. `name` is what its columns are remembered by."""
+
+    chosen = Signal(list)  # values of the selected rows, the current one first
+    opened = Signal(object)  # the value that was double-clicked or entered: shown, never changed
+    menu_wanted = Signal(object, QPoint)  # value or None, place on the screen
+
+    def __init__(
+        self,
+        model: TreeModel | RowsModel,
+        name: str,
+        title: str,
+        key: Callable[[Any], str],
+        memory: Memory | None = None,
+        *,
+        several: bool = False,
+    ) -> None:
+        super().__init__()
+        self._columns, self._name, self._key, self._memory = model.columns, name, key, memory
+        self._quiet = False
+        self._wanted = {place for place, one in enumerate(self._columns) if not one.hidden}
+        self.setModel(model)
+        self.setItemDelegate(RowDelegate(self))
+        self.setAccessibleName(title)
+        self.setUniformRowHeights(True)
+        self.setIconSize(theme.ICON)
+        self.setRootIsDecorated(isinstance(model, TreeModel))
+        self.setIndentation(theme.GRID * 2)
+        self.setAllColumnsShowFocus(False)
+        self.setExpandsOnDoubleClick(True)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        modes = QAbstractItemView.SelectionMode
+        self.setSelectionMode(modes.ExtendedSelection if several else modes.SingleSelection)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._ask_menu)
+        self.selectionModel().selectionChanged.connect(self._tell)
+        self.activated.connect(lambda index: self.opened.emit(index.data(ROW)))
+        theme.notifier().changed.connect(self.viewport().update)
+        self._set_up_header()
+
+    # -- columns ---------------------------------------------------------------------------------------
+
+    def _set_up_header(self) -> None:
+        header = self.header()
+        header.setSectionsMovable(True)
+        header.setFirstSectionMovable(False)
+        header.setStretchLastSection(False)
+        header.setHighlightSections(False)
+        header.setMinimumSectionSize(theme.GRID * 5)
+        header.setSortIndicatorClearable(True)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.setSortingEnabled(True)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(self._header_menu)
+        self.reset_columns()
+        kept = self._memory.get(f"columns/{self._name}/{len(self._columns)}") if self._memory else None
+        if isinstance(kept, dict):
+            header.restoreState(QByteArray.fromBase64(str(kept.get("state", "")).encode()))
+            self._wanted = {
+                place for place, one in enumerate(self._columns) if one.name in kept.get("wanted", ())
+            }
+            self._wanted.add(0)
+        self._make_room()
+
+    def reset_columns(self) -> None:
+        """Widths, order and visibility as they were at first; the first column takes the room left."""
+        header = self.header()
+        for section, one in enumerate(self._columns):
+            header.moveSection(header.visualIndex(section), section)
+            mode = QHeaderView.ResizeMode.Interactive if section else QHeaderView.ResizeMode.Stretch
+            header.setSectionResizeMode(section, mode)
+            header.resizeSection(section, one.width)
+        self._wanted = {place for place, one in enumerate(self._columns) if not one.hidden}
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Hide the columns that can be done without until the first one has its width."""
+        shown = sorted(self._wanted, key=lambda place: self._columns[place].drop)
+        room = self.viewport().width() - self._columns[0].width
+        for place in shown[1:] if shown and shown[0] == 0 else [place for place in shown if place]:
+            room -= self.header().sectionSize(place) or self._columns[place].width
+            if room < 0 and self._columns[place].drop:
+                shown = [one for one in shown if one != place]
+        for place in range(1, len(self._columns)):
+            if self.isColumnHidden(place) != (place not in shown):
+                self.setColumnHidden(place, place not in shown)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def save_columns(self) -> None:
+        """Put the columns into the memory."""
+        if self._memory is not None:
+            state = bytes(self.header().saveState().toBase64().data()).decode()
+            wanted = [self._columns[place].name for place in sorted(self._wanted)]
+            self._memory.put(f"columns/{self._name}/{len(self._columns)}", {"state": state, "wanted": wanted})
+
+    def _header_menu(self, spot: QPoint) -> None:
+        menu = QMenu(self)
+        for section, one in enumerate(self._columns[1:], 1):
+            action = QAction(one.title, menu, checkable=True, checked=section in self._wanted)
+            action.toggled.connect(partial(self._want, section))
+            menu.addAction(action)
+        menu.addSeparator()
+        menu.addAction(translate("TreeTable", "Reset columns"), self.reset_columns)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.header().mapToGlobal(spot))
+
+    def _want(self, section: int, on: bool) -> None:
+        if on:
+            self._wanted.add(section)
+        else:
+            self._wanted.discard(section)
+        self._make_room()
+
+    def drawRow(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        if self.selectionModel().isSelected(index):
+            painter.fillRect(option.rect, theme.colour("selection"))
+        super().drawRow(painter, option, index)
+        if index.row() == self.currentIndex().row() and index.parent() == self.currentIndex().parent():
+            self._draw_focus(painter, option.rect)
+
+    def _draw_focus(self, painter: QPainter, box: QRect) -> None:
+        """A bar at the edge of the current row, so that the keyboard's place is seen without colour."""
+        if self.hasFocus():
+            painter.fillRect(QRect(0, box.top(), 2, box.height()), theme.colour("accent"))
+
+    def drawBranches(self, painter: QPainter, box: QRect, index: Index) -> None:
+        """The style sheet takes away Fusion's arrows, so that both themes have ours."""
+        model = self.model()
+        if isinstance(model, TreeModel) and model.hasChildren(index):
+            arrow = theme.icon("collapse" if self.isExpanded(index) else "current", "muted")
+            spot = QRect(box.right() - self.indentation() + 3, box.top(), 12, box.height())
+            paint_icon(painter, arrow, spot, 12)
+
+    # -- rows ------------------------------------------------------------------------------------------
+
+    def values(self) -> list[Any]:
+        """The values of the selected rows, the current one first."""
+        rows = [index.data(ROW) for index in self.selectionModel().selectedRows()]
+        current = self.currentIndex().data(ROW)
+        return sorted(rows, key=lambda value: value is not current)
+
+    def choose(self, key: str, *, tell: bool = False) -> bool:
+        """Select the row with this key if it has been opened."""
+        for index in self._all():
+            if self._key(index.data(ROW)) == key:
+                self._quiet = not tell
+                self.setCurrentIndex(index)
+                self._quiet = False
+                return True
+        return False
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Around a reset of the model: what is open, selected and in sight stays so, without a signal."""
+        opened = {self._key(i.data(ROW)) for i in self._all() if self.isExpanded(i)}
+        closed = {self._key(i.data(ROW)) for i in self._all() if not self.isExpanded(i)}
+        chosen = {self._key(value) for value in self.values()}
+        current = self._key(self.currentIndex().data(ROW)) if self.currentIndex().isValid() else ""
+        place = self.verticalScrollBar().value()
+        self._quiet = True
+        yield
+        self._reopen(QModelIndex(), opened, closed)
+        self._reselect(chosen, current)
+        self._quiet = False
+        self.verticalScrollBar().setValue(place)
+
+    def _reopen(self, parent: QModelIndex, opened: set[str], closed: set[str]) -> None:
+        model = self.model()
+        for place in range(model.rowCount(parent)):
+            index = model.index(place, 0, parent)
+            value = index.data(ROW)
+            key = self._key(value)
+            if key in opened or (key not in closed and getattr(value, "starts_open", False)):
+                model.fetchMore(index)
+                self.expand(index)
+                self._reopen(index, opened, closed)
+
+    def _reselect(self, chosen: set[str], current: str) -> None:
+        selection = self.selectionModel()
+        flags = selection.SelectionFlag
+        for index in self._all():
+            key = self._key(index.data(ROW))
+            if key == current:
+                selection.setCurrentIndex(index, flags.NoUpdate)
+            if key in chosen:
+                selection.select(index, flags.Select | flags.Rows)
+
+    def _all(self) -> list[QModelIndex]:
+        model = self.model()
+        if isinstance(model, TreeModel):
+            return [i for i in model.walk() if not isinstance(i.data(ROW), Placeholder)]
+        return [model.index(place, 0) for place in range(model.rowCount())]
+
+    def _tell(self, *_: object) -> None:
+        if not self._quiet:
+            self.chosen.emit(self.values())
+
+    def _ask_menu(self, spot: QPoint) -> None:
+        index = self.indexAt(spot)
+        self.menu_wanted.emit(index.data(ROW) if index.isValid() else None, self.viewport().mapToGlobal(spot))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Menu or (
+            event.key() == Qt.Key.Key_F10 and event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        ):
+            self._ask_menu(self.visualRect(self.currentIndex()).center())
+            return
+        super().keyPressEvent(event)
+
+
+class Pane(QWidget):
+    """A title, a filter, and beneath them the view or what is said instead of nothing."""
+
+    def __init__(
+        self, title: str, view: QWidget, *, placeholder: str = "", tools: tuple[QWidget, ...] = ()
+    ) -> None:
+        super().__init__()
+        self.title = PlainLabel(title, bold=True)
+        self.filter = QLineEdit()
+        self.filter.setProperty("look", "filter")
+        self.filter.setPlaceholderText(placeholder)
+        self.filter.setAccessibleName(placeholder)
+        self.filter.setClearButtonEnabled(True)
+        self.filter.addAction(theme.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.filter.setVisible(bool(placeholder))
+        self.empty = EmptyState()
+        self.view = view
+        self._stack = QStackedWidget()
+        self._stack.setObjectName("pane")
+        self._stack.addWidget(view)
+        self._stack.addWidget(self.empty)
+        head = row(self.title, self.filter, *tools) if placeholder else row(self.title, None, *tools)
+        if placeholder:
+            head.setStretchFactor(self.filter, 1)
+        bar = framed(head, margins=(theme.GRID + theme.HALF, theme.HALF, theme.GRID, theme.HALF))
+        bar.setFixedHeight(theme.GRID * 5)
+        self.setLayout(column(bar, Hairline(), self._stack, spacing=0))
+        self._pause = QTimer(self, singleShot=True, interval=150)
+        self._later = QTimer(self, singleShot=True, interval=300)
+        self._later.timeout.connect(self._show_loading)
+        self.filter.installEventFilter(self)
+
+    def on_filter(self, apply: Callable[[str], None]) -> None:
+        """Call `apply` with the filter's text a moment after the user stops typing."""
+        self.filter.textChanged.connect(lambda _: self._pause.start())
+        self._pause.timeout.connect(lambda: apply(self.filter.text()))
+
+    def show_view(self) -> None:
+        """Show the rows."""
+        self._later.stop()
+        self._stack.setCurrentWidget(self.view)
+
+    def show_empty(self, meaning: str, text: str, action: QAction | None = None) -> None:
+        """Say why there are no rows, and what to do."""
+        self._later.stop()
+        self.empty.show_text(meaning, text, action)
+        self._stack.setCurrentWidget(self.empty)
+
+    def show_loading(self) -> None:
+        """Say that it is being read, but only if that takes longer than a blink."""
+        if not self._later.isActive():
+            self._later.start()
+
+    def _show_loading(self) -> None:
+        self.show_empty("busy", translate("Pane", "Loading…"))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self.filter and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            if event.key() == Qt.Key.Key_Escape:
+                self.filter.clear()
+                self.view.setFocus()
+                return True
+            if event.key() == Qt.Key.Key_Down:
+                self.view.setFocus()
+                return True
+        return super().eventFilter(watched, event)
+
+
+def short_hash(oid_name: str) -> str:
+    """The eight characters people compare."""
+    return wording.line(oid_name[:8])
+
+
+def text_column(name: str, title: str, text: Callable[[Any], str], **more: Any) -> Column:
+    """A column whose tooltip is its text."""
+    return Column(name, title, text, tip=more.pop("tip", text), **more)
