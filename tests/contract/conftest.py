@@ -70,10 +70,16 @@ def connect(ssh: servers.SshServer, home: Path, tmp_path: Path) -> Iterator[Call
     """Open a store on the shell account, by key and over `port` if given; closed after the test."""
     opened: list[Store] = []
 
-    def call(*, port: int | None = None, wait: Callable[[float], None] = time.sleep, **options: str) -> Store:
+    def call(
+        *,
+        port: int | None = None,
+        limits: Limits = SHORT,
+        wait: Callable[[float], None] = time.sleep,
+        **options: str,
+    ) -> Store:
         trust(home, ssh, port)
         spec = spec_of(ssh, port=port, folder=f"store-{tmp_path.name}", **options)
-        opened.append(open_store(spec, servers.Login(), limits=SHORT, wait=wait))
+        opened.append(open_store(spec, servers.Login(), limits=limits, wait=wait))
         return opened[-1]
 
     yield call

@@ -15,6 +15,7 @@ from modelkeep.core.errors import ConnectionLost
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import ssh as ssh_store
 from modelkeep.core.stores.base import Incoming, Store
+from modelkeep.core.stores.limits import DEFAULT
 
 Connect = Callable[..., Store]
 
@@ -166,7 +167,7 @@ def test_a_link_frozen_in_an_upload_is_noticed(link: servers.Link, connect: Conn
 def test_cancel_in_an_upload(
     ssh: servers.SshServer, link: servers.Link, connect: Connect, tmp_path: Path, frozen: bool
 ) -> None:
-    store = connect(port=link.port)
+    store = connect(port=link.port, limits=DEFAULT)
     store.prepare()
     progress = Progress()
     link.delay = 0.001
@@ -184,7 +185,7 @@ def test_cancel_in_an_upload(
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_cancel_in_a_download(link: servers.Link, connect: Connect, frozen: bool) -> None:
-    store = connect(port=link.port)
+    store = connect(port=link.port, limits=DEFAULT)
     put(store, {"big": bytes(30 << 20)})
     progress = Progress()
     link.delay = 0.005
@@ -198,7 +199,14 @@ def test_cancel_in_a_download(link: servers.Link, connect: Connect, frozen: bool
 
 def test_cancel_while_the_server_is_silent_at_the_start(link: servers.Link, connect: Connect) -> None:
     link.freeze()
-    store = connect(port=link.port)
+    store = connect(port=link.port, limits=DEFAULT)
+    progress = Progress()
+    in_two_seconds(progress, lambda: store.sizes(["k"], progress=progress))
+
+
+def test_cancel_in_the_middle_of_the_login(link: servers.Link, connect: Connect) -> None:
+    store = connect(port=link.port, limits=DEFAULT)
+    link.delay = 0.05  # each message, so that the cancel falls between two steps
     progress = Progress()
     in_two_seconds(progress, lambda: store.sizes(["k"], progress=progress))
 

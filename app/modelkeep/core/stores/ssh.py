@@ -95,7 +95,7 @@ class SshStore(Store):
     def _session(self, progress: Progress = SILENT) -> Iterator[Session]:
         connection = self._connected(progress)
         try:
-            session = self._take(connection)
+            session = self._take(connection, progress)
             try:
                 session.watch(progress)
                 yield session
@@ -124,15 +124,18 @@ class SshStore(Store):
         try:
             return Connection(route, self._keys, self._login, self._limits, progress)
         except ConnectionLost as error:
+            progress.check()
             # Before anything ever worked, trying again is for the person who may have mistyped the address.
             error.retryable = self._was_connected
             raise
 
-    def _take(self, connection: Connection) -> Session:
+    def _take(self, connection: Connection, progress: Progress) -> Session:
         with self._lock:
             if self._connection is connection and self._idle:
                 return self._idle.pop()
-        return Session(connection.open_sftp())
+        pipe = connection.open_sftp(progress)
+        pipe.watch(progress)
+        return Session(pipe)
 
     def _give_back(self, connection: Connection, session: Session) -> None:
         with self._lock:
@@ -272,7 +275,7 @@ class SshStore(Store):
             sent = uploads.send(batch)
             # The server hashes one batch while the next is sent.
             self._finish(session, uploads, check, progress, done)
-            check = self._server.check(connection, sent)
+            check = self._server.check(connection, sent, progress)
         self._finish(session, uploads, check, progress, done)
         if check is not None:
             self._server.sync(connection, progress)

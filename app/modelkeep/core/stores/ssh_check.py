@@ -32,24 +32,26 @@ class Server:
     def probe(self, connection: Connection, progress: Progress) -> bool:
         """Whether commands run and `md5sum` is one of them; asks the server once."""
         if self.runs_commands is None:
-            command = connection.start("md5sum -- /dev/null")
+            command = connection.start("md5sum -- /dev/null", progress)
             output = command.wait(progress, _nothing, self._every)[1] if command is not None else b""
             self.runs_commands = output.startswith(_EMPTY)
         return self.runs_commands
 
-    def check(self, connection: Connection, sent: list[Sent]) -> Check:
+    def check(self, connection: Connection, sent: list[Sent], progress: Progress) -> Check:
         """Let the server begin to hash these files; the Check collects the result."""
         names = [one.temp for one in sent if _is_checked(one)]
         if not names or not self.runs_commands:
             return Check(sent, None, self._every)
         # `sync -f` makes the content durable before it is renamed, at the price of one sync for all files.
         command = f"{self._place} && {{ sync -f . 2>/dev/null; md5sum -- {shlex.join(names)}; }}"
-        started = connection.start(command) if len(command) < _LONGEST else None
+        started = connection.start(command, progress) if len(command) < _LONGEST else None
         return Check(sent, started, self._every)
 
     def sync(self, connection: Connection, progress: Progress) -> None:
         """Make the new names durable too."""
-        command = connection.start(f"{self._place} && sync -f .") if self.runs_commands else None
+        if not self.runs_commands:
+            return
+        command = connection.start(f"{self._place} && sync -f .", progress)
         if command is not None:
             command.wait(progress, _nothing, self._every)
 

@@ -66,10 +66,11 @@ class Connection:
         sock = self._reach(keys, login, progress)
         self.wire = Wire(sock, self._limits.silence)
         self._under.append(self.wire.close)
-        self._negotiate(progress)
-        self._check_host(login)
-        progress.check()
-        log_in(self._transport, self.route, keys, login)
+        with progress.interrupting(self.abort):
+            self._negotiate(progress)
+            self._check_host(login)
+            progress.check()
+            log_in(self._transport, self.route, keys, login)
         self._transport.set_keepalive(self._limits.keepalive)
 
     # -- reaching the server ---------------------------------------------------------------------------
@@ -98,7 +99,8 @@ class Connection:
         hop = replace(hop, depth=self.route.depth + 1)
         carrier = Connection(hop, Keys(use_agent=keys.use_agent), login, self._limits, progress)
         self._under.append(carrier.close)
-        return carrier.forward(self.route.address.host, self.route.address.port)
+        with progress.interrupting(carrier.abort):
+            return carrier.forward(self.route.address.host, self.route.address.port)
 
     def forward(self, host: str, port: int) -> Any:
         """A channel from the server on to host:port. Raises StoreFailed where the server does not allow it."""
@@ -133,8 +135,7 @@ class Connection:
         known = host_keys.lookup(self.route.known_hosts, self.route.address)
         options.key_types = _preferred(known.types(), tuple(options.key_types))
         try:
-            with progress.interrupting(transport.packetizer.close):
-                transport.start_client(timeout=self._limits.connect + self._limits.banner)
+            transport.start_client(timeout=self._limits.connect + self._limits.banner)
         except (paramiko.SSHException, OSError, EOFError) as error:
             progress.check()
             raise self._no_handshake(error) from error
@@ -182,11 +183,12 @@ class Connection:
         """Whether the transport still runs; says nothing about a frozen link."""
         return self._transport is not None and bool(self._transport.is_active())
 
-    def open_sftp(self) -> Pipe:
+    def open_sftp(self, progress: Progress = SILENT) -> Pipe:
         """A channel with the SFTP subsystem. Raises StoreFailed where the server offers none."""
-        channel = self._channel()
         try:
-            channel.invoke_subsystem("sftp")
+            with progress.interrupting(self.abort):
+                channel = self._channel()
+                channel.invoke_subsystem("sftp")
         except (paramiko.SSHException, OSError, EOFError) as error:
             if not self.is_alive:
                 raise self._lost(error) from error
@@ -195,11 +197,12 @@ class Connection:
             ) from error
         return Pipe(channel, self.wire, self._limits.silence)
 
-    def start(self, command: str) -> Command | None:
+    def start(self, command: str, progress: Progress = SILENT) -> Command | None:
         """Start a command on the server; None where it does not allow commands."""
-        channel = self._channel()
         try:
-            channel.exec_command(command)
+            with progress.interrupting(self.abort):
+                channel = self._channel()
+                channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             if not self.is_alive:
                 raise self._lost(error) from error
@@ -218,6 +221,12 @@ class Connection:
             detail=str(error),
             hint="What was finished is kept; try again.",
         )
+
+    def abort(self) -> None:
+        """Make whoever waits for the server fail soon; never blocks, safe from any thread."""
+        transport = self._transport
+        if transport is not None:
+            transport.packetizer.close()
 
     def close(self) -> None:
         """End the connection, its hops and its threads; safe to repeat and from any thread."""

@@ -80,7 +80,10 @@ class Pipe:
     def watch(self, progress: Progress, patience: float | None = None) -> None:
         self._progress = progress
         self._patience = self._silence if patience is None else patience
-        self._wire.relax()
+        if patience is None:
+            self._wire.relax()
+        else:
+            self._wire.hurry()
 
     def send(self, data: bytes) -> int:
         started = time.monotonic()
@@ -104,6 +107,7 @@ class Pipe:
                     raise
 
     def close(self) -> None:
+        self._wire.hurry()  # closing sends a message, which a frozen link would not take
         self._channel.close()
 
 
