@@ -1,7 +1,7 @@
 """Moves objects between two object stores: push, fetch and remote to remote are the same with places swapped.
 
-First a plan, which asks both sides and can be shown; then the run, which keeps the promises: every byte is
-hashed on its way, what is wrong goes nowhere, and a manifest arrives only where all its files are. Knows no
+First a plan (`transfer_plan`), then the run, which keeps the promises: every byte is hashed on its way, what is
+wrong goes nowhere, and a manifest arrives only where all its files are. `prove` asks again afterwards. Knows no
 outputs, versions or Git.
 """
 
@@ -10,47 +10,26 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from modelkeep.core.engine.cache import Cache
 from modelkeep.core.engine.hashing import Verifier
 from modelkeep.core.engine.objectstore import ObjectStore
-from modelkeep.core.errors import CorruptObject, LoginFailed, ModelkeepError, NotFound, StoreFailed
+from modelkeep.core.engine.transfer_plan import (
+    Failure,
+    TransferPlan,
+    Wanted,
+    agree,
+    labelled,
+    plan_transfer,
+)
+from modelkeep.core.errors import CorruptObject, LoginFailed, ModelkeepError, StoreFailed
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 from modelkeep.core.stores.base import Incoming
-from modelkeep.core.values import Manifest, ObjectId
+from modelkeep.core.values import ObjectId
 
-Only = Mapping[str, Sequence[str]]
-Failure = tuple["Wanted", ModelkeepError]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An object that something names. `label` is the path it belongs to, for messages."""
-
-    oid: ObjectId
-    label: str
-
-
-@dataclass(frozen=True)
-class TransferPlan:
-    """What a transfer will do. `copy` is in order: files, then manifests; `bytes` is its size.
-
-    `present` counts objects the target has already. `missing` are in neither place. `folders` names for each
-    manifest the files that must be on the target before it. `withheld` manifests will not be copied because
-    some of their files are missing. `failed` could not be planned, such as damaged manifests.
-    """
-
-    copy: tuple[ObjectId, ...] = ()
-    bytes: int = 0
-    present: int = 0
-    missing: tuple[Wanted, ...] = ()
-    folders: Mapping[ObjectId, tuple[ObjectId, ...]] = field(default_factory=dict)
-    withheld: tuple[Wanted, ...] = ()
-    failed: tuple[Failure, ...] = ()
-    sizes: Mapping[ObjectId, int] = field(default_factory=dict)
-    labels: Mapping[ObjectId, str] = field(default_factory=dict)
+__all__ = ["TransferPlan", "TransferResult", "Wanted", "plan_transfer", "prove", "run_transfer"]
 
 
 @dataclass(frozen=True)
@@ -61,125 +40,6 @@ class TransferResult:
     bytes: int = 0
     failed: tuple[Failure, ...] = ()
     withheld: tuple[Wanted, ...] = ()
-
-
-# -- planning ------------------------------------------------------------------------------------------
-
-
-def plan_transfer(
-    source: ObjectStore,
-    target: ObjectStore,
-    wanted: Iterable[Wanted],
-    progress: Progress = SILENT,
-    *,
-    only: Only | None = None,
-) -> TransferPlan:
-    """Ask both sides what it takes to have all of `wanted`, and the files of its folders, on the target.
-
-    Files of a folder are asked for one by one, even where the target has its manifest. An object of another
-    size than the source's (where asking that is cheap) counts as absent and will be sent again. `only` limits
-    folders, by label, to these paths inside them. Raises ConnectionLost and the like, never for one object.
-    """
-    needs = _Needs(source, target, only or {})
-    needs.add(tuple(wanted), progress)
-    there = target.present(needs.asked, progress)
-    local = source.store.traits.is_local
-    here = source.present(needs.asked if local else [o for o in needs.asked if o not in there], progress)
-    lacking = {oid for oid in needs.asked if not _agree(oid, there.get(oid), here.get(oid))}
-    gone = {oid for oid in lacking if oid not in here}
-    unmet = gone | (lacking - needs.labels.keys())
-    held = [
-        oid for oid, files in needs.folders.items() if oid in lacking - gone and unmet.intersection(files)
-    ]
-    chosen = lacking.intersection(here).intersection(needs.labels).difference(held)
-    copy = sorted((oid for oid in needs.labels if oid in chosen), key=lambda oid: oid.is_dir)
-    return TransferPlan(
-        copy=tuple(copy),
-        bytes=sum(here[oid] for oid in copy),
-        present=len(needs.labels.keys() - lacking),
-        missing=tuple(Wanted(oid, label) for oid, label in needs.labels.items() if oid in gone),
-        folders=needs.folders,
-        withheld=tuple(Wanted(oid, needs.labels[oid]) for oid in held),
-        failed=tuple(needs.failed),
-        sizes={oid: here[oid] for oid in copy},
-        labels=needs.labels,
-    )
-
-
-def _agree(oid: ObjectId, there: int | None, here: int | None) -> bool:
-    """Whether the target has the object, as far as sizes tell.
-
-    Legacy files that differ in line ends share one name, so their sizes say nothing.
-    """
-    if there is None:
-        return False
-    return here is None or here == there or (oid.legacy and not oid.is_dir)
-
-
-class _Needs:
-    """All objects that a transfer is about: `labels` those to be moved, `asked` also those only looked for."""
-
-    def __init__(self, source: ObjectStore, target: ObjectStore, only: Only) -> None:
-        stores = (source, target)
-        self._stores = sorted(stores, key=lambda one: not one.store.traits.is_local)
-        self._only = only
-        self._partial_is_fine = isinstance(target, Cache)
-        self.labels: dict[ObjectId, str] = {}
-        self.asked: dict[ObjectId, None] = {}
-        self.folders: dict[ObjectId, tuple[ObjectId, ...]] = {}
-        self.failed: list[Failure] = []
-
-    def add(self, wanted: Sequence[Wanted], progress: Progress) -> None:
-        found = self._read({one.oid for one in wanted if one.oid.is_dir}, progress)
-        for one in wanted:
-            manifest = found.get(one.oid)
-            if isinstance(manifest, ModelkeepError):
-                self.failed.append((one, _labelled(manifest, one.label)))
-                continue
-            if manifest is not None:
-                self._add_folder(one, manifest)
-            self._add(one.oid, one.label)
-
-    def _add(self, oid: ObjectId, label: str) -> None:
-        self.labels.setdefault(oid, label)
-        self.asked[oid] = None
-
-    def _add_folder(self, folder: Wanted, manifest: Manifest) -> None:
-        legacy = folder.oid.legacy
-        chosen = tuple(self._only.get(folder.label, ()))
-        required: dict[ObjectId, None] = {}
-        for path, digest in manifest.entries:
-            oid = ObjectId(digest, legacy=legacy)
-            wanted = not chosen or _within(path, chosen)
-            if wanted:
-                self._add(oid, f"{folder.label}/{path}")
-            if wanted or not self._partial_is_fine:
-                required[oid] = self.asked[oid] = None
-        self.folders[folder.oid] = tuple({**dict.fromkeys(self.folders.get(folder.oid, ())), **required})
-
-    def _read(self, oids: set[ObjectId], progress: Progress) -> dict[ObjectId, Manifest | ModelkeepError]:
-        """The manifests, from this machine if possible; those that are nowhere are left out."""
-        found: dict[ObjectId, Manifest | ModelkeepError] = {}
-        for store in self._stores:
-            asked = [oid for oid in oids if not isinstance(found.get(oid), Manifest)]
-            for oid, got in store.manifests(asked, progress).items() if asked else ():
-                if isinstance(got, NotFound):
-                    continue
-                if isinstance(got, CorruptObject) and isinstance(store, Cache):
-                    store.quarantine(oid)
-                found[oid] = got
-        return found
-
-
-def _within(path: str, chosen: Sequence[str]) -> bool:
-    return any(path == one or path.startswith(f"{one}/") for one in chosen)
-
-
-def _labelled(error: ModelkeepError, label: str) -> ModelkeepError:
-    """The same error, saying which file of the user it is about."""
-    if not error.detail:
-        error.detail = f"It belongs to {visible(label)}."
-    return error
 
 
 # -- running -------------------------------------------------------------------------------------------
@@ -302,7 +162,7 @@ class _Run:
             error = StoreFailed(f"Object {oid.name} could not be copied: {error}.")
         if oid in self._damaged:
             error.hint = self._repair(oid)
-        self._errors[oid] = _labelled(error, self._plan.labels[oid])
+        self._errors[oid] = labelled(error, self._plan.labels[oid])
 
     def _repair(self, oid: ObjectId) -> str:
         if isinstance(self._source, Cache):
@@ -327,7 +187,7 @@ class _Run:
         """Files that were sent, or were there before, and are not there as they should be."""
         needed = {file for oid in manifests for file in self._plan.folders.get(oid, ())}
         there = self._target.present(needed, self._progress)
-        vanished = {oid for oid in needed if not _agree(oid, there.get(oid), self._copied.get(oid))}
+        vanished = {oid for oid in needed if not agree(oid, there.get(oid), self._copied.get(oid))}
         for oid in vanished:
             label = self._plan.labels.get(oid, oid.name)
             gone = StoreFailed(
@@ -383,6 +243,6 @@ def prove(
         *(
             Wanted(oid, label)
             for oid, label in labels.items()
-            if not _agree(oid, there.get(oid), here.get(oid))
+            if not agree(oid, there.get(oid), here.get(oid))
         ),
     )
