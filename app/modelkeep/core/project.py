@@ -24,7 +24,7 @@ from modelkeep.core.engine.workspace import Workspace
 from modelkeep.core.errors import ModelkeepError, NoRemote, NotAProject, Refused, Unsupported
 from modelkeep.core.formats.config import RemoteConfig
 from modelkeep.core.paths import Tree
-from modelkeep.core.settings import Settings
+from modelkeep.core.settings import KnownLogins, Settings
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import login_address, open_store
 from modelkeep.core.values import Remote, Secret
@@ -244,10 +244,25 @@ class Project:
         return tuple(found for found in self.config.secrets() if level is None or found[0] == level)
 
     def _password_in_config(self, address: str) -> Secret | None:
+        """The password that a config file holds for the server at `address`.
+
+        Such a password belongs to a remote's name, and the repository chooses the address of that name. So
+        the address is remembered at the first use, and a password of the user is not offered to another one.
+        """
         for one in self.config.remotes():
-            if one.kind == "ssh" and not one.problem and one.secrets and self.address(one.name) == address:
-                return one.secret("password")
+            if one.kind != "ssh" or one.problem or self.address(one.name) != address:
+                continue
+            secret = one.secret("password")
+            if secret is None or (
+                self._is_private(one) and not KnownLogins.load().is_same(self.root, one.name, address)
+            ):
+                continue
+            return secret
         return None
+
+    @staticmethod
+    def _is_private(remote: RemoteConfig) -> bool:
+        return any(level != "repo" for level, key in remote.secrets if key == "password")
 
 
 def _git_state(git_dir: Path, common_dir: Path) -> Iterator[str]:

@@ -153,3 +153,26 @@ class Remembered(_Document):
         """Take a project out of the list; keeps that at once."""
         self._entries["recent"] = [str(one) for one in self.recent if one != root]
         self.save()
+
+
+class KnownLogins(_Document):
+    """Which server a password in a project's config file was first used for. Holds no password.
+
+    A file of its own, so that a window that saves its memories late does not overwrite it.
+    """
+
+    name = "logins.json"
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> KnownLogins:
+        """What was kept, or nothing yet."""
+        return cls._load(folder or state_folder())
+
+    def is_same(self, root: Path, remote: str, address: str) -> bool:
+        """Whether `address` is what the remote meant at its first use; keeps it at the first use."""
+        place = f"{root}:{remote}"
+        known = self.get(place)
+        if known is None:
+            self.put(place, address)
+            self.save()
+        return known in (None, address)

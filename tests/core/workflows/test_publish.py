@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -82,7 +81,9 @@ def test_detached_head_is_in_the_way(opened):
     assert any("detached" in one.text for one in plan_publish(opened, "v2").obstacles)
 
 
-def test_without_a_remote_it_stops_before_the_commit_and_goes_on_when_there_is_one(opened, remote, git_remote):
+def test_without_a_remote_it_stops_before_the_commit_and_goes_on_when_there_is_one(
+    opened, remote, git_remote
+):
     from modelkeep.core.workflows import setup
 
     data.add(opened, ["data", "model.bin"])
@@ -110,7 +111,7 @@ def test_an_object_that_is_nowhere_stops_the_tag(opened):
     oid = opened.workspace.outputs().find("model.bin").oid
     opened.cache.path(oid).unlink()
     (opened.root / "model.bin").unlink()
-    with pytest.raises(MissingObjects, match="model.bin"):
+    with pytest.raises(MissingObjects, match=r"model\.bin"):
         publish(opened, plan_publish(opened, "v1.0"))
     assert builders.git(opened.root, "tag") == ""
 
@@ -193,7 +194,8 @@ def test_a_password_in_the_config_is_never_published(opened):
     data.add(opened, ["data"])
     config = opened.root / ".dvc/config"
     config.write_text(
-        config.read_text() + "['remote \"lab\"']\n    url = ssh://me@lab.example/srv\n    password = hunter2\n"
+        config.read_text()
+        + "['remote \"lab\"']\n    url = ssh://me@lab.example/srv\n    password = hunter2\n"
     )
     opened.reload()
     plan = plan_publish(opened, "v1.0")

@@ -22,7 +22,9 @@ def two(opened: Project) -> Project:
     """Two published versions; the workspace is at the second."""
     data.add(opened, ["data", "model.bin"])
     publish(opened, plan_publish(opened, "v1.0", "First"))
-    builders.write_tree(opened.root, {"data/b.txt": V2["b.txt"], "data/c.txt": V2["c.txt"], "model.bin": b"\0model 2"})
+    builders.write_tree(
+        opened.root, {"data/b.txt": V2["b.txt"], "data/c.txt": V2["c.txt"], "model.bin": b"\0model 2"}
+    )
     publish(opened, plan_publish(opened, "v2.0", "Second"))
     return opened
 
