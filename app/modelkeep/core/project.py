@@ -55,6 +55,7 @@ class Project:
         if history is not None:
             history.ask = self.credentials.git_prompt
             history.trusted = self.is_trusted
+            self.catalogue = Catalogue(history)  # kept for good: it remembers what it parsed by blob id
         self.reload()
 
     @classmethod
@@ -81,8 +82,6 @@ class Project:
             self.root / ".dvc" / "tmp" / "modelkeep" / "quarantine",
             shared=self.config.get("cache", "shared") == "group",
         )
-        if self.history is not None:
-            self.catalogue = Catalogue(self.history)
         self.workspace = Workspace(
             self.root,
             git_root=self.history.git_root if self.history is not None else None,

@@ -133,6 +133,8 @@ def _commit_paths(project: Project, status: Status, add: tuple[str, ...]) -> tup
     metafiles = {s.output.metafile for s in status.outputs}
     wanted = []
     for path in status.git_changes:
+        if path.startswith("../"):
+            continue  # another project in the same Git repository
         name = path.rpartition("/")[2]
         is_meta = path in metafiles or name in ("dvc.yaml", "dvc.lock", ".gitignore") or name.endswith(".dvc")
         if (is_meta or path in _PROJECT_FILES) and not path.startswith(".dvc/tmp/"):
