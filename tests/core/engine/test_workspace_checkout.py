@@ -20,6 +20,7 @@ from modelkeep.core.errors import (
     MissingObjects,
     ModelkeepError,
     Refused,
+    StoreFailed,
     UnsafePath,
     UnsavedChanges,
 )
@@ -313,6 +314,43 @@ def test_export_leaves_other_files_alone(project: Path, tmp_path: Path) -> None:
     assert content(fresh) == {**{f"d/{path}": text for path, text in FILES.items()}, "m": "model"}
     open_workspace(project).bring_back(done.details["replaced"])
     assert (target / "m").read_text() == "differs"
+
+
+def test_an_export_obeys_no_rules_of_the_folder_it_goes_to(project: Path, tmp_path: Path) -> None:
+    builders.track_folder(project, "d", FILES)
+    target = builders.write_tree(tmp_path / "out", {".dvcignore": "*\n", "d/a": "theirs"})
+    assert plan(project, target=Tree(target)).unsaved == ("d/a",)
+
+
+def test_the_executable_bit_is_restored_but_never_through_a_link(project: Path, tmp_path: Path) -> None:
+    builders.track_file(project, "run.sh", "#!/bin/sh\n")
+    path = project / "run.sh"
+    text = (project / "run.sh.dvc").read_text()
+    (project / "run.sh.dvc").write_text(text.replace("  hash:", "  isexec: true\n  hash:"))
+    checkout(project)
+    assert path.stat().st_mode & 0o100
+    outside = builders.write_tree(tmp_path / "outside", {"theirs": "#!/bin/sh\n"}) / "theirs"
+    path.unlink()
+    path.symlink_to(outside)
+    checkout(project)
+    assert not outside.stat().st_mode & 0o100
+    path.unlink()
+    checkout(project)
+    assert path.stat().st_mode & 0o100
+
+
+def test_a_folder_nobody_may_write_to_is_said_and_healed(project: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    builders.track_folder(project, "d", FILES)
+    builders.write_tree(project / "d", {"a": "bbb"})
+    (project / "d").chmod(0o555)
+    with pytest.raises(StoreFailed, match="Permission"):
+        checkout(project)
+    (project / "d").chmod(0o755)
+    assert open_workspace(project).unfinished_checkout() is not None
+    checkout(project)
+    assert content(project / "d") == FILES
 
 
 def test_metafiles_are_written_with_the_data(project: Path) -> None:

@@ -36,7 +36,7 @@ from modelkeep.core.values import (
 
 
 class Workspace:
-    """One project's workspace. Use from one thread at a time; operations that change it take DVC's locks.
+    """One project's workspace. Safe from several threads; operations that change it take DVC's locks.
 
     Paths are POSIX and relative to `root`, the folder that holds `.dvc`.
     """

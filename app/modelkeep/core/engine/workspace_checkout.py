@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from modelkeep.core.engine.workspace_hash import FileHashes, OnDisk
 from modelkeep.core.engine.workspace_look import Seen, expected, hashes, look
@@ -114,7 +114,7 @@ class Planner:
         self._request = request
         self._progress = progress
         self._tree = request.target or site.tree
-        self._ignore = Ignore(self._tree.root)
+        self._ignore = Ignore(self._tree.root, obeyed=request.target is None)
         self._placings: dict[str, Placing] = {}
         self._extra: dict[str, Removal] = {}
         self._kept: set[str] = set()
@@ -147,8 +147,11 @@ class Planner:
             self._plan_unlisted(out, seen)
             return
         chosen = self._chosen(out, wanted)
+        in_the_way = _in_the_way(chosen, seen.files)
+        if chosen is not wanted or self._request.target is not None:  # other files are none of our business
+            near = {name: one for name, one in seen.files.items() if name in chosen or name in in_the_way}
+            seen = replace(seen, files=near)
         found = hashes(self._site, out, seen, wanted, self._progress)
-        whole = chosen is wanted and self._request.target is None
         if seen.odd and not self._is_into_cache(out.path):
             self._blocked.add(out.path)
             return
@@ -157,9 +160,8 @@ class Planner:
             self._plan_file(out, name, md5, seen, found, obstacles)
         if out.is_dir and not wanted and not seen.is_folder:
             self._folders.add(out.path)
-        in_the_way = _in_the_way(chosen, seen.files)
         for name, file in seen.files.items():
-            if name not in wanted and (whole or name in in_the_way):
+            if name not in chosen:
                 self._plan_extra(out, name, file, found[name], first=name in in_the_way)
         self._clear_folders(out, chosen, seen)
 
@@ -200,7 +202,7 @@ class Planner:
                 self._placings[path] = Placing(path, oid, 0, is_exec, over_link=over)
         elif found[name] == md5:
             self._kept.add(path)
-            if is_exec and not there.facts.st_mode & 0o100 and there.facts.st_nlink == 1:
+            if is_exec and not there.facts.st_mode & 0o100 and _is_own(there):
                 self._make_exec.append(path)
         else:
             self._placings[path] = Placing(path, oid, 0, is_exec, there)
@@ -311,6 +313,11 @@ def _in_the_way(chosen: Mapping[str, str], present: Iterable[str]) -> set[str]:
     needed = {up for name in chosen for up in parents(name)}
     needed |= {""} if chosen else set()
     return {name for name in present if name in needed or any(up in chosen for up in parents(name))}
+
+
+def _is_own(file: OnDisk) -> bool:
+    """Whether changing the mode of a file changes no other: it is neither a link nor hard-linked."""
+    return file.facts.st_nlink == 1 and not os.path.islink(file.path)
 
 
 def _sorted(paths: Iterable[str]) -> tuple[str, ...]:

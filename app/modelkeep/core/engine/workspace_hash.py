@@ -79,7 +79,7 @@ class FileHashes:
             found[key] = wanted if known == wanted else self._compute_legacy(file, wanted, progress)
         return found
 
-    def totals(self, files: Iterable[OnDisk]) -> tuple[int, int]:
+    def unknown(self, files: Iterable[OnDisk]) -> tuple[int, int]:
         """(bytes, files) that are not remembered and must be read."""
         unknown = [file for file in files if self._memory.known(file.facts) is None]
         return sum(file.facts.st_size for file in unknown), len(unknown)

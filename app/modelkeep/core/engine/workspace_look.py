@@ -78,6 +78,8 @@ def hashes(
 ) -> dict[str, str]:
     """The hash of each file that was seen, in the way the output records hashes."""
     hashing = FileHashes(site.memory)
+    size, count = hashing.unknown(seen.files.values())
+    progress.expect(progress.total_bytes + size, files=progress.total_files + count)
     if out.oid is not None and out.oid.legacy:
         return hashing.against(seen.files, wanted, progress)
     return hashing.of_many(seen.files, progress)

@@ -18,7 +18,15 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from modelkeep.core.durable import MANY, Batch, sync_file_system, sync_folder, temp_name, write_file
+from modelkeep.core.durable import (
+    MANY,
+    Batch,
+    store_failed,
+    sync_file_system,
+    sync_folder,
+    temp_name,
+    write_file,
+)
 from modelkeep.core.engine.statmemory import RACY_NS
 from modelkeep.core.engine.workspace_checkout import CheckoutPlan, Placing, Removal
 from modelkeep.core.engine.workspace_hash import same_file
@@ -66,14 +74,17 @@ class Placement:
     def run(self, metafiles: Mapping[str, bytes], modes: Mapping[str, int]) -> None:
         """Stage all files, then put them into place. Raises CorruptObject, StoreFailed, Refused before the
         first change; after that only if somebody else changes the same files meanwhile."""
-        if self._is_export:
-            self._tree.root.mkdir(parents=True, exist_ok=True)
-        self._check_space()
-        self._check_copies()
-        with self._staging() as stage:
-            self._stage(stage, modes)
-            with self._journal():
-                self._apply(stage, metafiles)
+        try:
+            if self._is_export:
+                self._tree.root.mkdir(parents=True, exist_ok=True)
+            self._check_space()
+            self._check_copies()
+            with self._staging() as stage:
+                self._stage(stage, modes)
+                with self._journal():
+                    self._apply(stage, metafiles)
+        except OSError as error:
+            raise store_failed(error, os.fspath(error.filename or self._tree.root)) from error
 
     # -- before anything changes -----------------------------------------------------------------------
 
@@ -110,10 +121,7 @@ class Placement:
     def _staging(self) -> Iterator[Path]:
         """A fresh folder on the file system of the data, outside of it; removed at the end."""
         stage = self._stage_place()
-        try:
-            stage.mkdir(parents=True)
-        except OSError as error:
-            raise StoreFailed(f"{stage} could not be created: {error.strerror}.") from error
+        stage.mkdir(parents=True)
         try:
             yield stage
         finally:

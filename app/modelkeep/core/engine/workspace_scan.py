@@ -26,15 +26,17 @@ _SUSPICIOUS = (".git", ".dvc", ".hg", "git~", ".")
 class Ignore:
     """The `.dvcignore` rules of a project, read folder by folder as a walk comes by."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, obeyed: bool = True) -> None:
+        """With `obeyed` False there are no rules: outside a project a `.dvcignore` is a file like any other."""
         self._root = root
+        self._obeyed = obeyed
         self._rules = IgnoreRules()
         self._read: set[str] = set()
         self._any = False
 
     def enter(self, folder: str) -> None:
         """Take the rules of `folder` (relative to the project, "" for its root) into account."""
-        if folder in self._read:
+        if not self._obeyed or folder in self._read:
             return
         self._read.add(folder)
         path = os.path.join(self._root, folder, IGNORE_FILE)
