@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Leaf = tuple[str, int | None]
 
@@ -17,8 +18,7 @@ REMOVED = "removed"
 RENAMED = "renamed"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One file that differs. `old_path` is set for a rename; `output` is the tracked path it belongs to.
 
     Hashes are "" and sizes None on the side where the file is absent; None also where a size is unknown.
