@@ -208,16 +208,25 @@ def _estimate(project: Project, targets: Sequence[str], progress: Progress) -> _
     tracked = {out.path for out in project.workspace.outputs().outputs}
     for target in targets:
         progress.check()
-        try:
-            count, total = project.workspace.measure(safe_relpath(target))
-        except ModelkeepError as error:
-            problems.append(error.title)
-            continue
-        except OSError as error:
-            problems.append(f"{target}: {error.strerror or error}")
-            continue
+        problem, count, total = _look(project, target)
+        if problem:
+            problems.append(problem)
         files, size = files + count, size + total
     return _Estimate(files, size, tuple(problems), tuple(path for path in targets if path in tracked))
+
+
+def _look(project: Project, target: str) -> tuple[str, int, int]:
+    """(why it cannot be added, files, bytes)."""
+    if os.path.isabs(target):
+        return translate("Add", "{path} lies outside the project.").format(path=target), 0, 0
+    try:
+        if project.tree.lstat(safe_relpath(target)) is None:
+            return translate("Add", "There is no {path}.").format(path=target), 0, 0
+        return "", *project.workspace.measure(target)
+    except ModelkeepError as error:
+        return error.title, 0, 0
+    except OSError as error:
+        return f"{target}: {error.strerror or error}", 0, 0
 
 
 def relative(root: Path, path: str) -> str:

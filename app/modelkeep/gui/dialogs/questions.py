@@ -197,15 +197,16 @@ class GuiQuestions(QObject):
             return
         parent = QApplication.activeModalWidget() or self._window
         dialog = question.dialog = question.make(parent)
-        dialog.finished.connect(
-            lambda code: self._finish(question, _answer_of(dialog, code, question.answer))
-        )
+        dialog.finished.connect(lambda code: self._take(question, dialog, code))
         dialog.destroyed.connect(lambda: self._lost(question))
         dialog.open()
 
     def _take(self, question: _Question, dialog: QDialog, code: int) -> None:
         if isinstance(dialog, PasswordDialog):
-            (self._session_only.discard if dialog.keep else self._session_only.add)(dialog.address)
+            if dialog.keep:
+                self._session_only.discard(dialog.address)
+            else:
+                self._session_only.add(dialog.address)
         self._finish(question, _answer_of(dialog, code, question.answer))
 
     def _withdraw(self, question: _Question) -> None:
