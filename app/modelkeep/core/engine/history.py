@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from modelkeep.core.engine import history_commit, history_refs, history_remote, history_trust
@@ -173,6 +174,10 @@ class History(ReadableHistory):
         return history_remote.Remotes(self._git).refs(remote, [ref], progress).get(ref)
 
     # -- its configuration -------------------------------------------------------------------------------
+
+    def set_moment(self, moment: datetime | None) -> None:
+        """Let commits and tags made from now on carry `moment` (with its offset); None means the real time."""
+        self._git.moment = moment
 
     def set_identity(self, name: str, email: str) -> None:
         """Let `name` and `email` be who commits in this repository."""

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -99,11 +100,13 @@ class Done:
 
 
 class GitProgram:
-    """git, run in `folder`. `trusted` lets the repository's hooks run in commands that write."""
+    """git, run in `folder`. `trusted` lets the repository's hooks run in commands that write; `moment`, if
+    set, is the time that commits and tags carry instead of now."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.trusted = False
+        self.moment: datetime | None = None
         self.ask: Ask | None = None
 
     def run(
@@ -188,7 +191,7 @@ class GitProgram:
             [*command, *args],
             istream=subprocess.PIPE,
             as_process=True,
-            env={**_ENVIRONMENT, **env},
+            env={**_ENVIRONMENT, **_dates(self.moment), **env},
             start_new_session=True,  # no terminal to ask on, and one group to end with all its helpers
         )
         process = wrapper.proc
@@ -197,6 +200,13 @@ class GitProgram:
             yield process
         finally:
             _close(process)
+
+
+def _dates(moment: datetime | None) -> dict[str, str]:
+    if moment is None:
+        return {}
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return {"GIT_AUTHOR_DATE": text, "GIT_COMMITTER_DATE": text}
 
 
 def _done(

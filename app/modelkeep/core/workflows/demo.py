@@ -13,6 +13,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from modelkeep.core.credentials import MemoryVault
@@ -69,6 +70,7 @@ class _Demo:
         self.root = folder / _PROJECT
         self.progress = progress.child("Making the demonstration", files=6)
         self.settings = settings
+        self.now = datetime.now().astimezone().replace(microsecond=0)
         self.random = random.Random(2026)  # noqa: S311 - the same pictures every time, not a secret
 
     def make(self) -> Path:
@@ -88,7 +90,12 @@ class _Demo:
             project.close()
         return self.root
 
+    def _ago(self, project: Project, days: float) -> None:
+        """The story is told over months, as a real one is."""
+        project.git().set_moment(self.now - timedelta(days=days))
+
     def _versions(self, project: Project) -> None:
+        self._ago(project, 78)
         self._write("README.md", _README.encode())
         self._train(lr=0.1, epochs=5, accuracy=0.71)
         self._images(6)
@@ -97,18 +104,23 @@ class _Demo:
         data.add(project, ["data/images", "data/labels.csv", "models/classifier.safetensors"])
         project.git().stage(["README.md", "params.yaml", "metrics.json"])
         project.git().commit_staged("Start the flower classifier")
+        self._ago(project, 75)
         self._publish(project, "v1.0", "First usable model: four species, 24 pictures")
 
         self._images(10)
         self._table(200)
         self._train(lr=0.05, epochs=12, accuracy=0.83)
+        self._ago(project, 47)
         self._commit_code(project, "Train longer on more pictures")
         self._model(2)
+        self._ago(project, 45.8)
         self._publish(project, "v1.1", "More pictures, better labels\n\nAccuracy rises from 0.71 to 0.83.")
 
         self._model(3)
         self._train(lr=0.02, epochs=20, accuracy=0.88)
+        self._ago(project, 22)
         self._commit_code(project, "Lower the learning rate")
+        self._ago(project, 20.7)
         self._publish(project, "classifier@v1.2.0", "Registering artifact classifier version v1.2.0")
 
         self._branch(project)
@@ -117,6 +129,7 @@ class _Demo:
     def _branch(self, project: Project) -> None:
         """A second line of work, pushed as a branch only."""
         history = project.git()
+        self._ago(project, 8.3)
         home, commit = history.head()
         history.branch_create("augmented-data", commit)
         history.switch("refs/heads/augmented-data")
@@ -132,6 +145,7 @@ class _Demo:
     def _unpushed(self, project: Project) -> None:
         """A version whose data never left this machine, and a change that is in no version yet."""
         history = project.git()
+        self._ago(project, 1.9)
         self._model(4)
         self._train(lr=0.02, epochs=30, accuracy=0.90)
         data.add(project, ["models/classifier.safetensors"])
