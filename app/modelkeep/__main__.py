@@ -14,7 +14,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     from modelkeep.cli import COMMANDS
     from modelkeep.cli import main as run
+    from modelkeep.core.logfile import start_log
 
+    start_log()
     if not arguments:
         arguments = ["open"]
     elif len(arguments) == 1 and arguments[0] not in COMMANDS and Path(arguments[0]).is_dir():
