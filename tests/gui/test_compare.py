@@ -59,7 +59,7 @@ def compare(qtbot: QtBot, panel: ComparePanel, before: str, after: str) -> dict[
     facts = panel._session.facts
     assert facts is not None and facts.versions is not None
     named = {version.name: version for version in facts.versions.tags} | {"workspace": WORKSPACE}
-    panel.compare(named[before], named[after])
+    panel.show_versions(named[before], named[after])
     idle(qtbot, panel)
     panel.tree.expandAll()
     panel.tree.expandAll()

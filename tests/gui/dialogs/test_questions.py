@@ -111,7 +111,7 @@ def test_a_refused_password_is_asked_again(qtbot: QtBot, questions: GuiQuestions
 
 
 def test_cancelling_the_job_ends_its_question(qtbot: QtBot, questions: GuiQuestions, jobs: Jobs) -> None:
-    questions.watch(jobs)
+    jobs.around = questions.asking_for
 
     def work(progress: Progress) -> object:
         return questions.passphrase("/home/a/.ssh/id", attempt=1)

@@ -18,7 +18,6 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.values import Secret
 from modelkeep.gui.dialogs.login import HostKeyDialog, PassphraseDialog, PasswordDialog
-from modelkeep.gui.jobs import Job, Jobs
 
 Trust = Literal["cancel", "once", "remember"]
 Key = tuple[object, ...]
@@ -98,19 +97,6 @@ class GuiQuestions(QObject):
     def keeps(self, address: str) -> bool:
         """Whether the user wants the password for this address in the keyring."""
         return address not in self._session_only
-
-    def watch(self, running: Jobs) -> None:
-        """From now on every job is named with `asking_for` while it runs."""
-        running.added.connect(self._name_job)
-
-    def _name_job(self, job: Job) -> None:
-        work = job.work
-
-        def named(progress: Progress) -> object:
-            with self.asking_for(progress):
-                return work(progress)
-
-        job.work = named
 
     def passphrase(self, keyfile: str, *, attempt: int) -> Secret | None:
         """The passphrase that opens a private key file, None if the user gives none."""

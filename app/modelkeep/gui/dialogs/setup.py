@@ -11,15 +11,12 @@ from modelkeep.core.credentials import NO_QUESTIONS, Questions
 from modelkeep.core.progress import Progress
 from modelkeep.core.workflows import setup
 from modelkeep.gui import jobs, theme
-from modelkeep.gui.dialogs.addremote import AddRemoteDialog
 from modelkeep.gui.dialogs.folder import FolderEdit
 from modelkeep.gui.dialogs.frame import Dialog, allow, labelled
 from modelkeep.gui.dialogs.pathlist import PathList
 from modelkeep.gui.dialogs.working import WorkingDialog
 from modelkeep.gui.widgets import PlainLabel
 from modelkeep.gui.wording import line, translate
-
-__all__ = ["AddRemoteDialog", "CloneDialog", "NewProjectDialog", "OpenDialog", "folder_name"]
 
 
 class OpenDialog(Dialog):

@@ -18,7 +18,7 @@ from modelkeep.core.workflows import review
 SAME = "same"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Node:
     """A file (`row` is set) or a folder with everything in it."""
 
@@ -46,7 +46,7 @@ class Node:
         return self.row is None and len(self.children) <= 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Compared:
     """Two versions, what differs, and the rows of the tree with and without what is the same."""
 

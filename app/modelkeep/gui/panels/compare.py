@@ -24,12 +24,13 @@ from modelkeep.gui.wording import translate
 
 
 class ComparePanel(QWidget):
-    """Compares in jobs. `compare` chooses both versions; the pickers and the wish "compare" do the same."""
+    """Compares in jobs. `show_versions` chooses both versions, and so do the pickers."""
 
     def __init__(self, session: Session, actions: ActionSet | None = None) -> None:
         super().__init__()
         self._session = session
         self.found: Compared | None = None
+        self._began = False
         self.before = VersionPicker(translate("Compare", "Before"))
         self.after = VersionPicker(translate("Compare", "After"))
         self.model = TreeModel(columns(), lambda node: node.children if node.opens else None)
@@ -44,7 +45,7 @@ class ComparePanel(QWidget):
         self._connect()
         self._show_nothing()
 
-    def compare(self, before: Version, after: Version) -> None:
+    def show_versions(self, before: Version, after: Version) -> None:
         """Choose both versions and compare them."""
         for picker, version in ((self.before, before), (self.after, after)):
             picker.blockSignals(True)
@@ -52,11 +53,15 @@ class ComparePanel(QWidget):
             picker.blockSignals(False)
         self.start()
 
+    def title(self) -> str:
+        """What the tab is called: the names of both versions."""
+        return f"{self.before.currentText()} → {self.after.currentText()}"
+
     def swap(self) -> None:
         """Let before be after, and the other way round."""
         before, after = self.before.version(), self.after.version()
         if before and after:
-            self.compare(after, before)
+            self.show_versions(after, before)
 
     # -- building --------------------------------------------------------------------------------------
 
@@ -96,7 +101,6 @@ class ComparePanel(QWidget):
         self._session.opened.connect(self._opened)
         self._session.closed.connect(self._closed)
         self._session.changed.connect(self._changed)
-        self._session.wish.connect(self._wished)
         if self._session.project is not None:
             self._opened()
 
@@ -110,11 +114,11 @@ class ComparePanel(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if self.found is None:
+        if not self._began:
             self.start()
 
     def _closed(self) -> None:
-        self.found = None
+        self.found, self._began = None, False
         self.before.clear()
         self.after.clear()
         self.model.set_roots(())
@@ -140,12 +144,6 @@ class ComparePanel(QWidget):
         if what & Change.REFS or (WORKSPACE in both and what & (Change.WORKSPACE | Change.METAFILES)):
             self.start()
 
-    def _wished(self, name: str, what: object) -> None:
-        if name == "compare" and isinstance(what, tuple):
-            before, after = what
-            self._list()
-            self.compare(before, after)
-
     # -- comparing -------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -153,6 +151,7 @@ class ComparePanel(QWidget):
         project, before, after = self._session.project, self.before.version(), self.after.version()
         if project is None or before is None or after is None:
             return
+        self._began = True
         everything = not self.only.isChecked()
 
         def work(progress: Progress) -> Compared:
