@@ -11,7 +11,15 @@ import pytest
 
 import builders
 from modelkeep.core.engine.hashing import hash_bytes
-from modelkeep.core.errors import MissingObjects, ModelkeepError, NotFound, Refused, UnsafePath, UsageError
+from modelkeep.core.errors import (
+    InvalidFile,
+    MissingObjects,
+    ModelkeepError,
+    NotFound,
+    Refused,
+    UnsafePath,
+    UsageError,
+)
 from modelkeep.core.values import Change, State
 from workspaces import open_workspace
 
@@ -150,6 +158,13 @@ def test_places_a_metafile_cannot_have(project: Path, file: str, error: type[Exc
     with pytest.raises(error):
         open_workspace(project).add(["d"], file=file)
     assert not (project / "d.dvc").exists()
+
+
+def test_a_metafile_that_was_cut_off_is_not_written_over(project: Path) -> None:
+    builders.write_tree(project, {"m": "x", "m.dvc": ""})
+    with pytest.raises(InvalidFile, match="cut off"):
+        open_workspace(project).add(["m"])
+    assert not (project / ".dvc/cache").exists()
 
 
 # -- recording -----------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from modelkeep.core.engine.workspace_outputs import is_metafile
 from modelkeep.core.engine.workspace_scan import Ignore, Scan, parents
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.errors import NotFound, Refused, Unsupported, UsageError
+from modelkeep.core.formats.metafile import parse_metafile
 from modelkeep.core.paths import safe_relpath, visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Output, Snapshot
@@ -259,6 +260,9 @@ def _new_metafile(site: Site, known: Snapshot, path: str, file: str | None, igno
             hint="Choose another name with --file, or remove that metafile first.",
             paths=(metafile,),
         )
+    place = site.tree.path(metafile)
+    if place.exists():
+        parse_metafile(place.read_bytes(), metafile)  # one that cannot be read is not written over
     return metafile
 
 
