@@ -26,10 +26,10 @@ def start_log() -> None:
     handler: logging.Handler
     try:
         log_path().parent.mkdir(parents=True, exist_ok=True)
+        if log_path().exists() and log_path().stat().st_size > _LIMIT:
+            os.replace(log_path(), log_path().with_suffix(".log.1"))
         os.close(os.open(log_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-        handler = RotatingFileHandler(
-            log_path(), maxBytes=_LIMIT, backupCount=1, encoding="utf-8", delay=True
-        )
+        handler = logging.FileHandler(log_path(), encoding="utf-8", delay=True)
     except OSError:
         handler = logging.NullHandler()
     handler.setLevel(logging.WARNING)
