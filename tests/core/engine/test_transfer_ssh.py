@@ -43,10 +43,10 @@ def storage(ssh_server: servers.SshServer, account: servers.Account) -> Iterator
     """Open the storage on the server, over another port if given."""
     opened: list[ObjectStore] = []
 
-    def call(port: int | None = None) -> ObjectStore:
+    def call(port: int | None = None, folder: str = "store") -> ObjectStore:
         spec = RemoteSpec(
             "ssh",
-            f"{account.path}/store",
+            f"{account.path}/{folder}",
             ssh_server.host,
             account.user,
             port or ssh_server.port,
@@ -98,6 +98,15 @@ def test_there_and_back_with_damage_on_both_sides(
     assert [failed.label for failed, _ in result.failed] == ["data/f009"]
     assert result.copied == len(FILES) - 1 and not fresh.present([folder.oid])
     assert not fresh.verify(ObjectId(builders.md5(data)) for data in FILES.values())
+
+
+def test_from_one_server_to_another(storage: Open, account: servers.Account, cache: Cache) -> None:
+    shutil.rmtree(account.folder / "other", ignore_errors=True)
+    first, second, folder = storage(), storage(folder="other"), put_folder(cache.root)
+    run_transfer(plan_transfer(cache, first, [folder]), cache, first)
+    result = run_transfer(plan_transfer(first, second, [folder]), first, second)
+    assert result.failed == () and result.copied == len(FILES) + 1
+    assert prove(second, [folder], source=cache) == ()
 
 
 @pytest.mark.parametrize("direction", ["push", "fetch"])

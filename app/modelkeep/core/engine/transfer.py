@@ -146,6 +146,7 @@ class _Run:
             size=self._plan.sizes[oid],
             checksum=lambda: verifier.raw(),
             reopen=lambda: verified(self._again(oid)),
+            in_order=not self._source.store.traits.is_local,  # a server sends one content after the other
         )
 
     def _again(self, oid: ObjectId) -> Iterator[bytes]:
