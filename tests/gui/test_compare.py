@@ -48,11 +48,11 @@ def panel(qtbot: QtBot, qapp: QApplication, project: Path, tmp_path: Path) -> It
     qtbot.addWidget(made)
     made.resize(1000, 700)
     session.open(project)
-    qtbot.waitUntil(lambda: made.before.count() > 2, timeout=5_000)
+    qtbot.waitUntil(lambda: made.before.count() > 2, timeout=20_000)
     yield made
     session.close()
     session.jobs.cancel_all()
-    qtbot.waitUntil(lambda: not session.jobs.active(quiet=True), timeout=5_000)
+    qtbot.waitUntil(lambda: not session.jobs.active(quiet=True), timeout=20_000)
 
 
 def compare(qtbot: QtBot, panel: ComparePanel, before: str, after: str) -> dict[str, str]:
@@ -67,7 +67,7 @@ def compare(qtbot: QtBot, panel: ComparePanel, before: str, after: str) -> dict[
 
 
 def idle(qtbot: QtBot, panel: ComparePanel) -> None:
-    qtbot.waitUntil(lambda: not panel._session.jobs.active(quiet=True), timeout=5_000)
+    qtbot.waitUntil(lambda: not panel._session.jobs.active(quiet=True), timeout=20_000)
 
 
 def nodes(panel: ComparePanel) -> list[Node]:

@@ -26,7 +26,7 @@ def jobs(qtbot: QtBot) -> Iterator[Jobs]:
     running = Jobs()
     yield running
     running.cancel_all()
-    qtbot.waitUntil(lambda: not running.active(quiet=True), timeout=5_000)
+    qtbot.waitUntil(lambda: not running.active(quiet=True), timeout=20_000)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def opened(qtbot: QtBot, project: Project, jobs: Jobs) -> PublishDialog:
     dialog = PublishDialog(project, jobs)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: bool(dialog.name.text()) and settled(dialog, jobs), timeout=5_000)
+    qtbot.waitUntil(lambda: bool(dialog.name.text()) and settled(dialog, jobs), timeout=20_000)
     return dialog
 
 
@@ -31,7 +31,7 @@ def settled(dialog: PublishDialog, jobs: Jobs) -> bool:
 
 def type_name(qtbot: QtBot, dialog: PublishDialog, jobs: Jobs, name: str) -> None:
     dialog.name.setText(name)
-    qtbot.waitUntil(lambda: settled(dialog, jobs), timeout=5_000)
+    qtbot.waitUntil(lambda: settled(dialog, jobs), timeout=20_000)
 
 
 def test_it_suggests_the_next_version_and_what_changed(
@@ -76,7 +76,7 @@ def test_a_detached_head_blocks_and_says_the_fix(
 def test_what_is_unmarked_is_left_out(qtbot: QtBot, jobs: Jobs, seeded: Path, open_project: Open) -> None:
     dialog = opened(qtbot, open_project(seeded), jobs)
     dialog.choices.mark("data", False)
-    qtbot.waitUntil(lambda: settled(dialog, jobs), timeout=5_000)
+    qtbot.waitUntil(lambda: settled(dialog, jobs), timeout=20_000)
     assert dialog.plan is not None
     assert dialog.plan.add == ("model.onnx",)
 
@@ -87,7 +87,7 @@ def test_leaving_everything_out_needs_something_unchanged(
     dialog = opened(qtbot, open_project(seeded), jobs)
     for path in ("data", "model.onnx"):
         dialog.choices.mark(path, False)
-    qtbot.waitUntil(lambda: settled(dialog, jobs), timeout=5_000)
+    qtbot.waitUntil(lambda: settled(dialog, jobs), timeout=20_000)
     assert not dialog.proceed.isEnabled()
 
 
@@ -98,12 +98,12 @@ def test_its_task_publishes_as_planned(
     builders.git(seeded, "push", "--quiet", "--set-upstream", "origin", "main")
     dialog = opened(qtbot, open_project(seeded), jobs)
     dialog.message.setText("Second")
-    qtbot.waitUntil(lambda: settled(dialog, jobs), timeout=5_000)
+    qtbot.waitUntil(lambda: settled(dialog, jobs), timeout=20_000)
     with qtbot.waitSignal(dialog.accepted):
         dialog.proceed.click()
     task = dialog.task
     done: list[Changes] = []
     jobs.start(task.title, task.work, task.lane, on_done=done.append)
-    qtbot.waitUntil(lambda: bool(done), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(done), timeout=30_000)
     assert builders.git(git_remote, "tag", "--list") == "v1.1"
     assert builders.git(seeded, "tag", "--list", "--format=%(contents:subject)", "v1.1") == "Second"

@@ -30,7 +30,7 @@ def opened(qtbot: QtBot, project: Project, jobs: Jobs, **chosen: object) -> Rest
 def settle(qtbot: QtBot, dialog: RestoreDialog, jobs: Jobs) -> None:
     qtbot.waitUntil(
         lambda: dialog._facts is not None and not dialog._pause.isActive() and not jobs.active(quiet=True),
-        timeout=5_000,
+        timeout=20_000,
     )
 
 
@@ -39,7 +39,7 @@ def run(qtbot: QtBot, dialog: RestoreDialog, jobs: Jobs) -> None:
     with qtbot.waitSignal(dialog.accepted):
         dialog.proceed.click()
     jobs.start(dialog.task.title, dialog.task.work, dialog.task.lane, on_done=done.append)
-    qtbot.waitUntil(lambda: bool(done), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(done), timeout=30_000)
 
 
 def test_unsaved_files_stop_it_until_the_user_decides(

@@ -46,7 +46,7 @@ def test_a_clone_is_made_beside_the_window(qtbot: QtBot, jobs: Jobs, seeded: Pat
     qtbot.addWidget(dialog)
     assert not dialog.proceed.isEnabled()
     dialog.url.setText(str(seeded))
-    with qtbot.waitSignal(dialog.accepted, timeout=10_000):
+    with qtbot.waitSignal(dialog.accepted, timeout=30_000):
         dialog.proceed.click()
         assert dialog.is_working
         assert not dialog.inside.isEnabled()
@@ -60,7 +60,7 @@ def test_a_failed_clone_says_why_and_can_be_mended(qtbot: QtBot, jobs: Jobs, tmp
     qtbot.addWidget(dialog)
     dialog.url.setText(str(tmp_path / "nothing here"))
     dialog.proceed.click()
-    qtbot.waitUntil(lambda: dialog.notice.kind == "error", timeout=10_000)
+    qtbot.waitUntil(lambda: dialog.notice.kind == "error", timeout=30_000)
     assert dialog.inside.isEnabled()
     assert dialog.proceed.isEnabled()
 
@@ -68,7 +68,7 @@ def test_a_failed_clone_says_why_and_can_be_mended(qtbot: QtBot, jobs: Jobs, tmp
 def test_a_new_project_is_one(qtbot: QtBot, jobs: Jobs, tmp_path: Path) -> None:
     dialog = NewProjectDialog(jobs, folder=str(tmp_path / "fresh"))
     qtbot.addWidget(dialog)
-    with qtbot.waitSignal(dialog.accepted, timeout=10_000):
+    with qtbot.waitSignal(dialog.accepted, timeout=30_000):
         dialog.proceed.click()
     assert (tmp_path / "fresh/.dvc/config").exists()
     assert (tmp_path / "fresh/.git").exists()
@@ -93,7 +93,7 @@ def test_adding_counts_first_and_puts_the_metafile_where_it_should(
     builders.write_tree(project / "images", {"a.png": "1234", "b.png": "56"})
     dialog = AddDialog(open_project(project), jobs, [str(project / "images")])
     qtbot.addWidget(dialog)
-    qtbot.waitUntil(dialog.proceed.isEnabled, timeout=5_000)
+    qtbot.waitUntil(dialog.proceed.isEnabled, timeout=20_000)
     assert "2 files" in dialog.view.summary.text()
     dialog.apart.setChecked(True)
     dialog.file.setText("meta/images")
@@ -104,7 +104,7 @@ def test_adding_counts_first_and_puts_the_metafile_where_it_should(
     dialog.accept()
     done: list[Changes] = []
     jobs.start(dialog.task.title, dialog.task.work, dialog.task.lane, on_done=done.append)
-    qtbot.waitUntil(lambda: bool(done), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(done), timeout=30_000)
     assert (project / "meta/images.dvc").exists()
 
 
@@ -113,7 +113,7 @@ def test_what_lies_outside_is_refused(
 ) -> None:
     dialog = AddDialog(open_project(project), jobs, [str(tmp_path / "elsewhere"), "missing.bin"])
     qtbot.addWidget(dialog)
-    qtbot.waitUntil(lambda: not jobs.active(quiet=True), timeout=5_000)
+    qtbot.waitUntil(lambda: not jobs.active(quiet=True), timeout=20_000)
     assert len([text for text in dialog.view.texts() if text]) >= 2
     assert not dialog.proceed.isEnabled()
 
@@ -137,7 +137,7 @@ def test_a_pasted_line_becomes_a_remote_written_as_shown(
     assert dialog.proceed.isEnabled()
     shown = dialog.preview.text()
     dialog.proceed.click()
-    qtbot.waitUntil(lambda: dialog.notice.kind in ("done", "error"), timeout=10_000)
+    qtbot.waitUntil(lambda: dialog.notice.kind in ("done", "error"), timeout=30_000)
     assert dialog.notice.kind == "done", dialog.notice.text()
     assert (project / ".dvc/config").read_text().strip() == shown
     with qtbot.waitSignal(dialog.accepted):
@@ -171,8 +171,8 @@ def test_remotes_are_listed_and_the_default_can_be_changed(
     assert not dialog.prefer.isEnabled()
     dialog.list.setCurrentIndex(dialog._model.index(1, 0))
     dialog.prefer.click()
-    qtbot.waitUntil(lambda: opened.config.default_remote == "other", timeout=5_000)
-    qtbot.waitUntil(lambda: not dialog.is_working, timeout=5_000)
+    qtbot.waitUntil(lambda: opened.config.default_remote == "other", timeout=20_000)
+    qtbot.waitUntil(lambda: not dialog.is_working, timeout=20_000)
 
 
 # -- small ones ----------------------------------------------------------------------------------------
