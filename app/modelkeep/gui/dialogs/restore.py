@@ -178,6 +178,7 @@ class RestoreDialog(Dialog):
         if not self.branch.text():
             self.branch.setText(facts.branch)
         self._edited()
+        QTimer.singleShot(0, self, self.refit)
 
     def _edited(self) -> None:
         self._show_fields()
@@ -188,7 +189,10 @@ class RestoreDialog(Dialog):
         self.view.clear()
         if problem:
             self._pause.stop()
-            self.proceed.setText(translate("Restore", "Restore"))
+            export = self.how is How.FOLDER
+            self.proceed.setText(
+                translate("Restore", "Export") if export else translate("Restore", "Restore")
+            )
             allow(self.proceed, problem)
             return
         self._wait(translate("Restore", "Looking at what is here…"))

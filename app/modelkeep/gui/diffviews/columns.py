@@ -25,7 +25,6 @@ def columns() -> tuple[Column, ...]:
             "change",
             translate("Compare", "Change"),
             lambda node: signs.change(node.status).word,
-            icon=_change_icon,
             colour=lambda node: signs.change(node.status).role,
             width=112,
         ),
@@ -69,11 +68,6 @@ def _aside(node: Node) -> str:
     if node.row is None:
         return wording.number(node.changes) if node.changes else ""
     return translate("Compare", "was {path}").format(path=node.row.old_path) if node.row.old_path else ""
-
-
-def _change_icon(node: Node) -> tuple[str, str] | None:
-    sign = signs.change(node.status)
-    return (sign.icon, sign.role) if sign.icon else None
 
 
 def delta(before: int | None, after: int | None) -> str:
