@@ -95,6 +95,7 @@ TABLE: tuple[Action, ...] = (
     Action("copy-hash", QT_TRANSLATE_NOOP("Actions", "Copy hash"), "copy", commands.copy_hash, _C.picked_any),
     # remotes and trust
     Action("add-remote", QT_TRANSLATE_NOOP("Actions", "Add remote…"), "remote", commands.add_remote, _C.open_project),
+    Action("remotes", QT_TRANSLATE_NOOP("Actions", "Remotes…"), "remote", commands.remotes, _C.open_project),
     Action("login", QT_TRANSLATE_NOOP("Actions", "Log in to remote…"), "key", commands.login, _C.remote_ready),
     Action("move-secrets", QT_TRANSLATE_NOOP("Actions", "Move to keyring…"), "key", commands.move_secrets, _C.open_project),
     Action("trust", QT_TRANSLATE_NOOP("Actions", "Trust this project…"), "unsafe", commands.trust, _C.open_project),
@@ -122,6 +123,7 @@ MENUS: dict[str, tuple[str, ...]] = {
         "fetch-version",
         "-",
         "add-remote",
+        "remotes",
         "login",
         "-",
         "refresh",

@@ -14,8 +14,10 @@ from PySide6.QtCore import QCoreApplication, QSize, Qt, QtMsgType, qInstallMessa
 from PySide6.QtGui import QGuiApplication, QIcon, QImageReader
 from PySide6.QtWidgets import QApplication
 
+from modelkeep.core.credentials import open_vault
 from modelkeep.core.settings import Remembered, Settings
 from modelkeep.gui import theme
+from modelkeep.gui.dialogs.keptvault import KeptVault
 from modelkeep.gui.dialogs.questions import GuiQuestions
 from modelkeep.gui.main_window import MainWindow
 from modelkeep.gui.session import Session
@@ -82,10 +84,21 @@ def make_window(*, quiet: bool = False) -> tuple[MainWindow, Session]:
     session = Session(settings, remembered)
     window = MainWindow(session)
     if not quiet:
-        questions = GuiQuestions(window, project_name=lambda: session.project.name if session.project else "")
-        session.ask_with(questions)
-        session.jobs.around = questions.asking_for
+        _ask_in(window, session)
     return window, session
+
+
+def _ask_in(window: MainWindow, session: Session) -> None:
+    """Questions of workers are dialogs of this window; what the user wants kept goes to the keyring."""
+    vault = open_vault()  # chooses its backend when it is first asked, on a worker's thread
+    questions = GuiQuestions(
+        window,
+        project_name=lambda: session.project.name if session.project else "",
+        keyring=lambda: "" if vault.is_persistent else vault.reason or vault.describe(),
+    )
+    session.ask_with(questions, lambda: KeptVault(vault, questions.keeps))
+    session.jobs.around = questions.asking_for
+    window.closing.connect(questions.close)
 
 
 def wait_until(ready: Callable[[], bool], seconds: float) -> bool:

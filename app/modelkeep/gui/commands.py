@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QWidget
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import WORKSPACE, Version, VersionKind
+from modelkeep.core.values import WORKSPACE, Change, Changes, Version, VersionKind
 from modelkeep.core.workflows import data, demo, publish, restore, setup
 from modelkeep.gui import theme, wording
 from modelkeep.gui.session import Session
@@ -56,7 +56,7 @@ def open_project(session: Session, window: QWidget) -> None:
     """Ask for a folder and open it."""
     from modelkeep.gui.dialogs import setup as dialogs
 
-    _open_after(session, dialogs.OpenDialog(session.jobs, window))
+    _open_after(session, dialogs.OpenDialog(session.jobs, window, recent=session.remembered.recent))
 
 
 def new_project(session: Session, window: QWidget) -> None:
@@ -107,7 +107,7 @@ def preferences(session: Session, window: QWidget) -> None:
     """Show the user's choices."""
     from modelkeep.gui.dialogs.preferences import PreferencesDialog
 
-    dialog = PreferencesDialog(session.settings, window)
+    dialog = PreferencesDialog(session.settings, window, running=session.jobs, vault=session.vault)
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
 
@@ -335,9 +335,19 @@ def open_file(session: Session, window: QWidget) -> None:
 
 def add_remote(session: Session, window: QWidget) -> None:
     """Set up a place to keep the data."""
-    from modelkeep.gui.dialogs.setup import AddRemoteDialog
+    from modelkeep.gui.dialogs.addremote import AddRemoteDialog
 
     _run_dialog(session, AddRemoteDialog(project_of(session), session.jobs, parent=window))
+
+
+def remotes(session: Session, window: QWidget) -> None:
+    """List, change, test and remove remotes."""
+    from modelkeep.gui.dialogs.remotes import RemotesDialog
+
+    dialog = RemotesDialog(project_of(session), session.jobs, window)
+    dialog.changed.connect(session.notify)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
 
 
 def login(session: Session, window: QWidget) -> None:
@@ -363,24 +373,16 @@ def move_secrets(session: Session, window: QWidget) -> None:
 
 def trust(session: Session, window: QWidget) -> None:
     """Show which programs the repository would start, and allow them if the user says so."""
-    from modelkeep.gui.dialogs.confirm import ConfirmDialog
+    from modelkeep.gui.dialogs.trust import TrustDialog
 
     project = project_of(session)
-    dialog = ConfirmDialog(
-        translate("Commands", "Trust {name}?").format(name=wording.line(project.name)),
-        verb=translate("Commands", "Trust project"),
-        text=translate(
-            "Commands",
-            "Its own settings start these programs. Allow them only if you know where it comes from.",
-        ),
-        paths=session.concerns.programs,
-        parent=window,
-    )
+    dialog = TrustDialog(project.name, session.concerns.programs, window)
 
-    def accepted() -> None:
+    def work(progress: Progress) -> Changes:
         setup.trust_project(project)
-        session.refresh()
+        return Changes(Change.EVERYTHING, translate("Commands", "This project is trusted now."))
 
-    dialog.accepted.connect(accepted)
+    title = translate("Commands", "Trust {name}").format(name=wording.line(project.name))
+    dialog.accepted.connect(lambda: session.write(title, work))
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()

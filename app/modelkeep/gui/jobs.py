@@ -186,7 +186,8 @@ class Jobs(QObject):
             self._supersede(owner, slot)
         self._queues.setdefault(lane, deque()).append(job)
         if not quiet:
-            self._keep(job)
+            self._kept.append(job)
+            self._trim()
         self.added.emit(job)
         self._feed(lane)
         return job
@@ -239,8 +240,7 @@ class Jobs(QObject):
                 job.on_done = job.on_failed = None
                 self.cancel(job)
 
-    def _keep(self, job: Job) -> None:
-        self._kept.append(job)
+    def _trim(self) -> None:
         over = [kept for kept in self._kept if kept.state.is_over]
         for old in over[: max(0, len(self._kept) - _KEPT)]:
             self._kept.remove(old)
@@ -300,6 +300,7 @@ class Jobs(QObject):
         if job.error is not None:
             job.log.append(str(job.error))
         self._timer_check()
+        self._trim()
         self.changed.emit(job)
         if job.has_listener():
             if state is State.DONE and job.on_done is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QEvent, Qt
+from PySide6.QtCore import QByteArray, QEvent, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon
 from PySide6.QtWidgets import (
     QMainWindow,
@@ -42,6 +42,8 @@ _LAYOUT = "window/1"
 
 class MainWindow(QMainWindow):
     """Header, banners, three panes, activity, status; or the start page while no project is open."""
+
+    closing = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -240,6 +242,7 @@ class MainWindow(QMainWindow):
             return
         self._save_layout()
         self._session.jobs.cancel_all()
+        self.closing.emit()
         self._session.close()
         super().closeEvent(event)
 

@@ -71,7 +71,8 @@ class Session(QObject):
     ) -> None:
         super().__init__(parent)
         self.settings, self.remembered = settings, remembered
-        self.questions, self._vault = questions, vault
+        self.questions, self.vault = questions, vault
+        self._make_vault: Callable[[], Vault] = open_vault
         self.jobs = Jobs(self)
         self.jobs.ended.connect(self._job_ended)
         self.project: Project | None = None
@@ -82,9 +83,9 @@ class Session(QObject):
         self.other: Version | None = None
         self.picks: tuple[Pick, ...] = ()
 
-    def ask_with(self, questions: Questions) -> None:
-        """Who asks the user for passwords and host keys, in projects opened from now on."""
-        self.questions = questions
+    def ask_with(self, questions: Questions, make_vault: Callable[[], Vault]) -> None:
+        """Who asks the user, and where answers are kept, in projects opened from now on."""
+        self.questions, self._make_vault = questions, make_vault
 
     # -- opening ---------------------------------------------------------------------------------------
 
@@ -93,8 +94,8 @@ class Session(QObject):
         self.opening.emit(str(folder))
 
         def work(progress: Progress) -> tuple[Project, Concerns]:
-            vault = self._vault or open_vault()
-            project = Project.open(folder, vault=vault, questions=self.questions, settings=self.settings)
+            self.vault = self.vault or self._make_vault()
+            project = Project.open(folder, vault=self.vault, questions=self.questions, settings=self.settings)
             return project, concerns.look(project, progress)
 
         title = translate("Session", "Open {name}").format(name=Path(folder).name)

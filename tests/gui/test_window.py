@@ -1,0 +1,248 @@
+"""The window on a real project: what it shows, what it can do and why not, by mouse-free means."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QAbstractButton, QLineEdit, QMessageBox, QPlainTextEdit, QTreeView, QWidget
+
+import builders
+from modelkeep.core.values import WORKSPACE, Version
+from modelkeep.gui import theme
+from modelkeep.gui.jobs import State
+from modelkeep.gui.main_window import MainWindow
+from modelkeep.gui.models import ROW
+from modelkeep.gui.palette import CommandPalette, score
+from modelkeep.gui.session import Pick, Session
+from modelkeep.gui.views import TreeTable
+
+
+def rows(view: QTreeView, parent=None) -> list[list[str]]:
+    model = view.model()
+    parent = parent if parent is not None else model.index(-1, -1)
+    return [
+        [model.index(row, column, parent).data() or "" for column in range(model.columnCount())]
+        for row in range(model.rowCount(parent))
+    ]
+
+
+def version(session: Session, name: str) -> Version:
+    return next(one for one in session.facts.versions.all() if one.name == name)
+
+
+def index_of(view: TreeTable, text: str):
+    return next(i for i in view.model().walk() if i.data() == text)
+
+
+def test_versions_are_grouped_and_badged(window, session):
+    view = window.versions.view
+    top = [row[0] for row in rows(view)]
+    assert top[:3] == ["Workspace", "Tags", "Branches"]
+    tags = rows(view, index_of(view, "Tags"))
+    assert [row[0] for row in tags] == ["v1.1", "v1.0", "model"]
+    assert [row[1] for row in tags[:2]] == ["only here", "here, on remote"]
+    assert [row[0] for row in rows(view, index_of(view, "model"))] == ["v2.0.0"]
+
+
+def test_contents_follow_the_version_and_open_folders_from_the_manifest(window, session, rest):
+    window.versions.view.setCurrentIndex(index_of(window.versions.view, "v1.1"))
+    rest(session)
+    view = window.contents.view
+    assert session.version.name == "v1.1"
+    assert [row[:3] for row in rows(view)] == [
+        ["images", "~ changed", "only here"],
+        ["model.onnx", "~ changed", "only here"],
+    ]
+    view.expand(index_of(view, "images"))
+    rest(session)
+    assert [row[0] for row in rows(view, index_of(view, "images"))] == ["daisy", "rose"]
+    view.expand(index_of(view, "rose"))
+    rest(session)
+    assert [row[:2] for row in rows(view, index_of(view, "rose"))] == [["1.png", ""], ["2.png", "+ added"]]
+
+
+def test_the_workspace_shows_what_is_not_recorded(window, session):
+    assert session.version == WORKSPACE
+    assert ["model.onnx", "~ changed"] in [row[:2] for row in rows(window.contents.view)]
+    assert window.details.changes.title.text() == "Uncommitted changes"
+
+
+def test_details_show_message_preview_and_history(window, session, rest):
+    session.select(version(session, "v1.1"))
+    rest(session)
+    texts = [label.text() for label in window.details.findChildren(QWidget) if hasattr(label, "text")]
+    assert "The second one\n\nWith more roses" in [text() if callable(text) else text for text in texts]
+    out = session.facts.snapshot(session.version).find("images")
+    session.pick((Pick(out, "rose/2.png"),))
+    rest(session)
+    assert window.details._preview._caption.text() == "16 × 16 pixels, PNG"
+    assert len(rows(window.details.history.view)) == 2
+
+
+def test_filter_as_you_type(window, qtbot):
+    window.command["find"].trigger()
+    qtbot.keyClicks(window.versions.pane.filter, "second")
+    view = window.versions.view
+    qtbot.waitUntil(lambda: "Branches" not in [row[0] for row in rows(view)])
+    assert [row[0] for row in rows(view, index_of(view, "Tags"))] == ["v1.1"]
+    qtbot.keyClick(window.versions.pane.filter, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: "Branches" in [row[0] for row in rows(view)])
+
+
+def test_a_second_row_is_for_comparing(window, session, qtbot, rest):
+    view = window.versions.view
+    for name, keys in (
+        ("v1.0", Qt.KeyboardModifier.NoModifier),
+        ("v1.1", Qt.KeyboardModifier.ControlModifier),
+    ):
+        spot = view.visualRect(index_of(view, name)).center()
+        qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, keys, spot)
+    assert {session.version.name, session.other.name} == {"v1.0", "v1.1"}
+    wishes = []
+    session.wish.disconnect()
+    session.wish.connect(lambda name, payload: wishes.append((name, payload)))
+    window.command["compare"].trigger()
+    assert [(name, pair[0].name, pair[1].name) for name, pair in wishes] == [("compare", "v1.0", "v1.1")]
+
+
+def test_a_disabled_command_says_why(window, session):
+    restore = window.command["restore"]
+    assert not restore.isEnabled() and "Choose a tag" in restore.toolTip()
+    session.select(version(session, "v1.0"))
+    assert restore.isEnabled() and "Choose a tag" not in restore.toolTip()
+    assert not window.command["resume"].isEnabled()
+
+
+def test_without_a_project_only_ways_to_begin_are_offered(window, session, rest):
+    session.close()
+    rest(session)
+    assert window.pages.currentWidget() is window.welcome
+    enabled = {name for name in window.command.names() if window.command[name].isEnabled()}
+    assert {"open", "clone", "new", "demo", "palette", "quit"} <= enabled
+    assert not {"publish", "push", "add", "restore", "compare"} & enabled
+
+
+def test_push_from_the_window_makes_everything_safe(window, session, rest):
+    session.select(version(session, "v1.1"))
+    window.command["push-version"].trigger()
+    rest(session)
+    assert session.problems == []
+    assert rows(window.versions.view, index_of(window.versions.view, "Tags"))[0][1] == "here, on remote"
+    assert session.jobs.listed()[0].state is State.DONE
+    assert window.activity.isVisible()
+
+
+def test_the_palette_finds_and_runs(window, session, qtbot):
+    window.show_palette()
+    palette = window.findChild(CommandPalette)
+    palette.edit.setText("v1.0")
+    qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
+    assert session.version.name == "v1.0"
+
+
+def test_the_palette_ranks_words_first():
+    assert score("Publish version…", "publ") == 0
+    assert score("Publish version…", "pbv") is not None
+    assert score("Publish version…", "xyz") is None
+    assert score("Push", "pu") < score("Copy path up", "pu")
+
+
+def test_files_dropped_in_are_offered_for_adding(window, session, flowers, monkeypatch):
+    asked = []
+    monkeypatch.setattr("modelkeep.gui.commands.add", lambda session, window, paths=(): asked.append(paths))
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(flowers / "new.bin"))])
+    event = QDropEvent(
+        QPoint(9, 9),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    window.dropEvent(event)
+    assert asked == [(str(flowers / "new.bin"),)]
+
+
+@pytest.mark.parametrize("answer", ["Stay", "Cancel jobs and close"])
+def test_closing_during_work_asks(window, session, qtbot, rest, monkeypatch, answer):
+    def work(progress):
+        while True:
+            progress.check()
+
+    job = session.write("Long", work)
+    qtbot.waitUntil(lambda: job.state is State.RUNNING)
+
+    def choose(box: QMessageBox) -> int:
+        assert box.textFormat() is Qt.TextFormat.PlainText
+        next(button for button in box.buttons() if button.text() == answer).click()
+        return 0
+
+    monkeypatch.setattr(QMessageBox, "exec", choose)
+    closed = window.close()
+    assert closed == (answer != "Stay")
+    session.jobs.cancel(job)
+    rest(session)
+
+
+def test_layout_is_remembered_and_can_be_reset(window, session, qtbot):
+    window.resize(800, 700)  # the offscreen screen has 800 × 800
+    window.panes.setSizes([420, 380])
+    window._save_layout()
+    again = MainWindow(session)
+    qtbot.addWidget(again)
+    assert again.size() == window.size()
+    again.show()
+    assert abs(again.panes.sizes()[0] - window.panes.sizes()[0]) < 12
+    again.reset_layout()
+    assert again.panes.sizes()[0] < 400
+    session.jobs.clear()
+
+
+def test_every_control_has_a_name_and_the_keyboard_reaches_it(window):
+    kinds = (QAbstractButton, QLineEdit, QTreeView, QPlainTextEdit)
+    nameless = []
+    for widget in window.findChildren(QWidget):
+        if not isinstance(widget, kinds) or not widget.isVisibleTo(window) or _is_part(widget):
+            continue
+        text = widget.text() if isinstance(widget, QAbstractButton) else ""
+        if not (widget.accessibleName() or text):
+            nameless.append(widget)
+    assert nameless == []
+
+
+def _is_part(widget: QWidget) -> bool:
+    """Qt's own parts of a field, tab bar or scroll bar."""
+    parent = widget.parentWidget()
+    return (
+        widget.objectName().startswith("qt_")
+        or isinstance(parent, QLineEdit)
+        or "Tab" in type(parent).__name__
+    )
+
+
+def test_hostile_names_are_shown_as_text(window, session, flowers, rest, qtbot):
+    name = "<img src=x>&amp;\u202e.csv"
+    builders.track_file(flowers, name, "a\n")
+    builders.make_commit(flowers, message="<b>bold</b> message\u202e")
+    builders.make_tag(flowers, "v2.0", "<a href='https://x'>click</a>")
+    session.refresh()
+    rest(session)
+    session.select(version(session, "v2.0"))
+    rest(session)
+    view = window.contents.view
+    item = index_of(view, "<img src=x>&amp;⟨U+202E⟩.csv")
+    assert "<img" not in item.data(Qt.ItemDataRole.ToolTipRole)
+    session.pick((Pick(item.data(ROW).output),))
+    window.grab()
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (1920, 1080)])
+@pytest.mark.parametrize("choice", ["light", "dark"])
+def test_it_draws_at_every_size_and_theme(window, size, choice):
+    theme.choose(choice)
+    window.resize(*size)
+    window.reset_layout()
+    image = window.grab().toImage()
+    assert (image.width(), image.height()) == size
+    assert window.contents.view.columnWidth(0) >= 120
