@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import builders
-from modelkeep.core.errors import MissingObjects, NoRemote, Refused
+from modelkeep.core.errors import GitFailed, MissingObjects, NoRemote, Refused
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.workflows import data, review
@@ -29,6 +29,32 @@ def test_publish_puts_data_tag_and_branch_where_they_belong(opened, remote, git_
     assert len(stored) == 4  # two files, their manifest, the model
     assert unfinished(opened) is None
     assert builders.git(opened.root, "status", "--porcelain") == ""
+
+
+def test_a_new_branch_follows_its_remote_so_that_being_behind_is_noticed(opened, git_remote, tmp_path):
+    first(opened)
+    assert opened.git().upstream() == ("origin/main", 0, 0)
+    other = tmp_path / "other"
+    builders.git(tmp_path, "clone", "-q", str(git_remote), str(other))
+    builders.make_commit(other, {"code.py": "x"}, "Someone else")
+    builders.git(other, "push", "-q")
+    builders.git(opened.root, "fetch", "-q")
+    plan = plan_publish(opened, "v1.1")
+    assert not plan.can_start and any("1 commits behind" in one.text for one in plan.obstacles)
+
+
+def test_being_behind_without_knowing_stops_at_git_and_can_be_undone(opened, git_remote, tmp_path):
+    first(opened)
+    other = tmp_path / "other"
+    builders.git(tmp_path, "clone", "-q", str(git_remote), str(other))
+    builders.make_commit(other, {"code.py": "x"}, "Someone else")
+    builders.git(other, "push", "-q")
+    (opened.root / "model.bin").write_bytes(b"\0model 2")
+    with pytest.raises(GitFailed):
+        publish(opened, plan_publish(opened, "v1.1"))
+    assert "v1.1" not in builders.git(git_remote, "tag")
+    undo(opened)
+    assert builders.git(opened.root, "tag") == "v1.0"
 
 
 def test_published_commit_holds_the_remote_so_that_a_clone_can_pull(opened, git_remote, tmp_path):

@@ -185,6 +185,13 @@ class History(ReadableHistory):
             words = ("config", "--local", "--replace-all", key, value)
             self._git.run(*words, what="write its configuration", writes=True)
 
+    def set_upstream(self, branch: str, remote: str) -> None:
+        """Let `branch` follow the branch of the same name on `remote`, as `git push -u` does."""
+        history_refs.check_new_name(branch)
+        for key, value in (("remote", remote), ("merge", f"refs/heads/{branch}")):
+            words = ("config", "--local", "--replace-all", f"branch.{branch}.{key}", value)
+            self._git.run(*words, what="write its configuration", writes=True)
+
     def add_git_remote(self, name: str, url: str) -> None:
         """Add a Git remote; nothing is asked of it."""
         history_refs.check_new_name(name)

@@ -17,7 +17,7 @@ from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Change, Changes, Output
-from modelkeep.core.workflows import data
+from modelkeep.core.workflows import data, publish_record
 from modelkeep.core.workflows.journal import Journal
 from modelkeep.core.workflows.publish_plan import (
     STEP_TEXT,
@@ -82,7 +82,7 @@ def publish(project: Project, plan: PublishPlan, progress: Progress = SILENT) ->
 
 def unfinished(project: Project) -> Unfinished | None:
     """The interrupted publish of this project, if there is one."""
-    record = _journal(project).read()
+    record = publish_record.read(project)
     if record is None:
         return None
     step = str(record.get("step"))
@@ -95,7 +95,7 @@ def unfinished(project: Project) -> Unfinished | None:
 
 def resume(project: Project, progress: Progress = SILENT) -> Changes:
     """Finish an interrupted publish from the step it stopped at; finished work is not repeated."""
-    record = _journal(project).read()
+    record = publish_record.read(project)
     if record is None:
         raise UsageError("There is no interrupted publish to resume.")
     project.require_trust("publish")
@@ -115,7 +115,7 @@ def resume(project: Project, progress: Progress = SILENT) -> Changes:
 def undo(project: Project, progress: Progress = SILENT) -> Changes:
     """Take an interrupted publish back: tag, commit, metafiles. Data in the workspace is not touched, and
     objects already sent stay on the remote, where they harm nobody."""
-    record = _journal(project).read()
+    record = publish_record.read(project)
     if record is None:
         raise UsageError("There is no interrupted publish to undo.")
     history = project.git()
@@ -127,6 +127,8 @@ def undo(project: Project, progress: Progress = SILENT) -> Changes:
                 hint="Resume it; it only needs a moment.",
             )
     progress.check()
+    if record.get("commit") and history.parent(record["commit"]) != record["base"]:
+        raise Refused("The record of this publish does not fit the history; nothing was undone.")
     if record.get("tag"):
         history.delete_tag(record["version"], expect=record["tag"])
     if record.get("commit"):
@@ -150,18 +152,18 @@ def _keep_texts(project: Project, plan: PublishPlan) -> dict[str, str | None]:
     metafiles = {out.path: out.metafile for out in project.workspace.outputs().outputs}
     paths = {metafiles.get(path, f"{path}.dvc") for path in plan.add}
     paths |= {f"{path.rpartition('/')[0]}/.gitignore".lstrip("/") for path in plan.add}
-    tree = Tree(project.root, system=True)
+    tree = Tree(project.root)
     kept: dict[str, str | None] = {}
     for path in sorted(paths):
         try:
-            kept[path] = base64.b64encode(tree.path(path).read_bytes()).decode()
+            kept[path] = base64.b64encode(tree.read(path)).decode()
         except FileNotFoundError:
             kept[path] = None
     return kept
 
 
 def _restore_texts(project: Project, record: dict[str, Any]) -> None:
-    tree = Tree(project.root, system=True)
+    tree = Tree(project.root)
     for path, text in record.get("before", {}).items():
         if text is None:
             tree.unlink(path)
@@ -301,6 +303,8 @@ class _Run:
             self.record["git_pushing"] = False  # --atomic: nothing arrived
             _journal(self.project).write(self.record)
             raise
+        if self.project.git().upstream()[0] is None:
+            self.project.git().set_upstream(branch, git_remote)  # so that ahead and behind can be told
 
     def _outputs(self) -> tuple[Output, ...]:
         return tuple(out for out in self.project.workspace.outputs().outputs if data.is_pushed(out))
