@@ -40,7 +40,7 @@ def test_a_new_branch_follows_its_remote_so_that_being_behind_is_noticed(opened,
     builders.git(other, "push", "-q")
     builders.git(opened.root, "fetch", "-q")
     plan = plan_publish(opened, "v1.1")
-    assert not plan.can_start and any("1 commits behind" in one.text for one in plan.obstacles)
+    assert not plan.can_start and any("behind origin/main (commits: 1)" in one.text for one in plan.obstacles)
 
 
 def test_being_behind_without_knowing_stops_at_git_and_can_be_undone(opened, git_remote, tmp_path):

@@ -24,7 +24,7 @@ STEP_TEXT = {
     "git-push": "Push branch and tag to Git",
 }
 #: Project files a colleague needs besides the metafiles; published along when they are new or changed.
-_PROJECT_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
+PROJECT_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _commit_paths(project: Project, status: Status, add: tuple[str, ...]) -> tup
             continue  # another project in the same Git repository
         name = path.rpartition("/")[2]
         is_meta = path in metafiles or name in ("dvc.yaml", "dvc.lock", ".gitignore") or name.endswith(".dvc")
-        if (is_meta or path in _PROJECT_FILES) and not path.startswith(".dvc/tmp/"):
+        if (is_meta or path in PROJECT_FILES) and not path.startswith(".dvc/tmp/"):
             wanted.append(path)
     by_path = {s.output.path: s.output.metafile for s in status.outputs}
     wanted += [by_path.get(path, f"{path}.dvc") for path in add]
@@ -202,7 +202,7 @@ def _obstacles(project: Project, plan: PublishPlan, status: Status) -> list[Obst
     if status.behind:
         found.append(
             Obstacle(
-                f"The branch is {status.behind} commits behind {status.upstream}.", "Run git pull first."
+                f"The branch is behind {status.upstream} (commits: {status.behind}).", "Run git pull first."
             )
         )
     if ".dvc/config" in plan.commit_paths and project.config_secrets("repo"):
