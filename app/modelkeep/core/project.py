@@ -70,7 +70,7 @@ class Project:
         """Open the project that `folder` lies in. Raises NotAProject, InvalidFile; connects to nothing."""
         root = find_root(Path(folder))
         settings = settings or Settings.load()
-        no_scm = load_config(root).get("core", "no_scm") == "true"
+        no_scm = load_config(root).flag("core", "no_scm")
         history = None if no_scm else History.open(root)
         return cls(root, history, vault=vault or open_vault(), questions=questions, settings=settings)
 

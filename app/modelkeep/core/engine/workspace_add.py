@@ -209,7 +209,8 @@ def ignore_in_git(site: Site, path: str) -> str | None:
 
 def _stage_in_git(site: Site, paths: Sequence[str]) -> None:
     """What `core.autostage` asks for, if the user's own config sets it: the repository's is not obeyed."""
-    if site.history is not None and paths and site.user_setting("core", "autostage") == "true":
+    autostage = (site.user_setting("core", "autostage") or "").lower() == "true"
+    if site.history is not None and paths and autostage:
         site.history.stage(list(paths))
 
 

@@ -40,7 +40,7 @@ class Site:
     @contextlib.contextmanager
     def locked(self, command: str, write: Sequence[str] = ()) -> Iterator[None]:
         """Hold DVC's locks, with write entries for `write`; raises Busy naming the holder."""
-        hardlink = self.config.get("core", "hardlink_lock") == "true"
+        hardlink = self.config.flag("core", "hardlink_lock")
         paths = [self.root / path for path in write]
         with project_lock(self.root, hardlink, command=command, write=paths):
             yield

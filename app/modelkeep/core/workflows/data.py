@@ -17,10 +17,17 @@ from modelkeep.core.engine.transfer import (
     prove,
     run_transfer,
 )
-from modelkeep.core.errors import MissingObjects, ModelkeepError, NoRemote, NotFound, Refused
+from modelkeep.core.errors import (
+    InvalidFile,
+    ModelkeepError,
+    NoRemote,
+    NotFound,
+    Refused,
+)
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import Change, Changes, ObjectId, Output, Version, VersionKind
+from modelkeep.core.values import Change, Changes, ObjectId, Output, Snapshot, Version, VersionKind
+from modelkeep.core.workflows.outcome import problems_of, raise_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,19 @@ def select(outputs: Iterable[Output], targets: Sequence[str]) -> Selection:
     return Selection(tuple(chosen.values()), files)
 
 
+def choose(found: Snapshot, targets: Sequence[str]) -> tuple[Selection, list[ModelkeepError]]:
+    """`select` in the workspace, and the metafiles that could not be read: to be raised once the rest is done.
+
+    If the targets mean one of these, it is raised at once: nobody knows what belongs to it.
+    """
+    unread: list[ModelkeepError] = [InvalidFile(one.file, one.reason) for one in found.problems]
+    for one, error in zip(found.problems, unread, strict=True):
+        for target in (text.rstrip("/") for text in targets):
+            if target in (one.file, one.file.removesuffix(".dvc"), ".") or one.file.startswith(f"{target}/"):
+                raise error
+    return select(found.outputs, targets), [] if targets else unread
+
+
 def is_pushed(out: Output) -> bool:
     """Whether the content of an output belongs on a remote of this project (dvc-format §1.3, §2.4)."""
     return out.cached and out.push and not out.imported and not out.cloud and out.oid is not None
@@ -106,10 +126,13 @@ def wanted(outputs: Iterable[Output]) -> list[Wanted]:
     return [Wanted(out.oid, out.path) for out in outputs if out.oid is not None]
 
 
-def _scope(project: Project, targets: Sequence[str], versions: Sequence[Version]) -> tuple[Output, ...]:
-    """Outputs of the workspace, or of `versions`, each distinct object once per path."""
+def _scope(
+    project: Project, targets: Sequence[str], versions: Sequence[Version]
+) -> tuple[tuple[Output, ...], list[ModelkeepError]]:
+    """Outputs of the workspace (with what could not be read), or of `versions`, each distinct object once per path."""
     if not versions:
-        return select(project.workspace.outputs().outputs, targets).outputs
+        chosen, unread = choose(project.workspace.outputs(), targets)
+        return chosen.outputs, unread
     found: dict[tuple[str, ObjectId | None], Output] = {}
     for version in versions:
         if version.kind is VersionKind.WORKSPACE:
@@ -121,7 +144,7 @@ def _scope(project: Project, targets: Sequence[str], versions: Sequence[Version]
             raise Refused(f"{version.name}: {problem.file}: {problem.reason}")
         for out in select(snapshot.outputs, targets).outputs:
             found.setdefault((out.path, out.oid), out)
-    return tuple(found.values())
+    return tuple(found.values()), []
 
 
 # -- push ----------------------------------------------------------------------------------------------
@@ -136,7 +159,7 @@ def plan_push(
     progress: Progress = SILENT,
 ) -> dict[str, TransferPlan]:
     """What each remote lacks, having really asked it. Keys are remote names."""
-    outputs = [out for out in _scope(project, targets, versions) if is_pushed(out)]
+    outputs = [out for out in _scope(project, targets, versions)[0] if is_pushed(out)]
     plans = {}
     for name, outs in by_remote(project, outputs, remote).items():
         with project.using_remote(name) as store:
@@ -152,10 +175,10 @@ def push(
     versions: Sequence[Version] = (),
     progress: Progress = SILENT,
 ) -> Changes:
-    """Send what the remotes lack. Raises MissingObjects, after sending the rest, if something that a
-    version names is in neither place."""
-    outputs = [out for out in _scope(project, targets, versions) if is_pushed(out)]
-    groups = by_remote(project, outputs, remote)
+    """Send what the remotes lack. Raises, after sending the rest, MissingObjects if something that a version
+    names is in neither place, and InvalidFile if a metafile cannot be read."""
+    chosen, problems = _scope(project, targets, versions)
+    groups = by_remote(project, [out for out in chosen if is_pushed(out)], remote)
     done = Changes(same_as=("dvc push " + " ".join(targets),))
     for name, outs in groups.items():
         with project.using_remote(name) as store:
@@ -163,8 +186,9 @@ def push(
             phase = progress.child(f"Sending to {name}", plan.bytes, files=len(plan.copy))
             result = run_transfer(plan, project.cache, store, phase)
         project.forget_listing(name)
-        _check(plan, result, f"sent to {name}")
+        problems += problems_of(plan, result, f"sent to {name}")
         done = _sum(done, result, Change.REMOTE)
+    raise_first(problems)
     where = ", ".join(groups) or "the remote"
     text = f"Sent {done.files} objects to {where}." if done.files else f"Everything is on {where} already."
     return replace(done, summary=text)
@@ -250,18 +274,28 @@ def fetch(
 ) -> Changes:
     """Bring what is missing from the remotes into the cache; every object is verified before it counts."""
     if versions:
-        chosen = Selection(_scope(project, targets, versions), {})
+        chosen, unread = Selection(_scope(project, targets, versions)[0], {}), list[ModelkeepError]()
     else:
-        chosen = select(project.workspace.outputs().outputs, targets)
-    return fetch_outputs(project, chosen, remote=remote, progress=progress)
+        chosen, unread = choose(project.workspace.outputs(), targets)
+    done = fetch_outputs(project, chosen, remote=remote, progress=progress)
+    raise_first(unread)
+    return done
 
 
 def fetch_outputs(
     project: Project, chosen: Selection, *, remote: str | None = None, progress: Progress = SILENT
 ) -> Changes:
     """`fetch` for outputs already chosen, of any version."""
+    done, problems = _fetch(project, chosen, remote, progress)
+    raise_first(problems)
+    return done
+
+
+def _fetch(
+    project: Project, chosen: Selection, remote: str | None, progress: Progress
+) -> tuple[Changes, list[ModelkeepError]]:
     done = Changes(same_as=("dvc fetch",))
-    failures: list[tuple[TransferPlan, TransferResult, str]] = []
+    problems: list[ModelkeepError] = []
     for name, outs in by_remote(project, absent(project, chosen.outputs, files=chosen.files), remote).items():
         with project.using_remote(name) as store:
             plan = plan_transfer(
@@ -269,12 +303,10 @@ def fetch_outputs(
             )
             phase = progress.child(f"Fetching from {name}", plan.bytes, files=len(plan.copy))
             result = run_transfer(plan, store, project.cache, phase)
-        failures.append((plan, result, f"fetched from {name}"))
+        problems += problems_of(plan, result, f"fetched from {name}", outs)
         done = _sum(done, result, Change.CACHE)
-    for plan, result, what in failures:
-        _check(plan, result, what)
     text = f"Fetched {done.files} objects." if done.files else "Everything is here already."
-    return replace(done, summary=text)
+    return replace(done, summary=text), problems
 
 
 def checkout(
@@ -283,10 +315,15 @@ def checkout(
     """Make the workspace match its metafiles. Refuses to touch unsaved data unless `force`, which saves
     it into the cache first."""
     project.require_trust("checkout")
-    chosen = select(project.workspace.outputs().outputs, targets)
-    plan = project.workspace.plan_checkout(chosen.outputs, sub=dict(chosen.files), progress=progress)
-    done = project.workspace.run_checkout(plan, force=force, progress=progress)
+    chosen, unread = choose(project.workspace.outputs(), targets)
+    done = _checkout(project, chosen, force, progress)
+    raise_first(unread)
     return replace(done, same_as=(f"dvc checkout {' '.join(targets)}".strip(),))
+
+
+def _checkout(project: Project, chosen: Selection, force: bool, progress: Progress) -> Changes:
+    plan = project.workspace.plan_checkout(chosen.outputs, sub=dict(chosen.files), progress=progress)
+    return project.workspace.run_checkout(plan, force=force, progress=progress)
 
 
 def pull(
@@ -297,9 +334,18 @@ def pull(
     force: bool = False,
     progress: Progress = SILENT,
 ) -> Changes:
-    """Fetch, then check out. If data would be refused at checkout, what was fetched stays in the cache."""
-    fetched = fetch(project, targets, remote=remote, progress=progress)
-    done = checkout(project, targets, force=force, progress=progress)
+    """Fetch, then check out. If data would be refused at checkout, what was fetched stays in the cache.
+
+    Outputs that could not be fetched whole are left as they are, and told by the error at the end.
+    """
+    project.require_trust("checkout")
+    chosen, unread = choose(project.workspace.outputs(), targets)
+    fetched, problems = _fetch(project, chosen, remote, progress)
+    if problems:
+        lacking = absent(project, chosen.outputs, files=chosen.files)
+        chosen = Selection(tuple(out for out in chosen.outputs if out not in lacking), chosen.files)
+    done = _checkout(project, chosen, force, progress)
+    raise_first([*problems, *unread])
     return replace(
         done,
         what=done.what | fetched.what,
@@ -317,26 +363,3 @@ def _sum(done: Changes, result: TransferResult, what: Change) -> Changes:
     return replace(
         done, what=done.what | what, files=done.files + result.copied, bytes=done.bytes + result.bytes
     )
-
-
-def _check(plan: TransferPlan, result: TransferResult, what: str) -> None:
-    """Everything that could be done was done; now say what could not."""
-    failed = (*plan.failed, *result.failed)
-    if failed:
-        first: ModelkeepError = failed[0][1]
-        if len(failed) == 1:
-            raise first
-        raise Refused(
-            f"{len(failed)} objects could not be {what}.",
-            detail="\n".join(str(error) for _, error in failed[:20]),
-            hint=first.hint,
-            paths=tuple(item.label for item, _ in failed),
-        )
-    if plan.missing:
-        paths = tuple(dict.fromkeys(one.label for one in plan.missing))
-        raise MissingObjects(
-            f"{len(plan.missing)} objects are neither here nor on the remote: {', '.join(paths[:5])}",
-            detail="Everything else was done.",
-            hint="Ask whoever made this version to run modelkeep push (or dvc push).",
-            paths=paths,
-        )
