@@ -8,6 +8,7 @@ The rules are the same on every operating system, because what is written here i
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -26,6 +27,8 @@ _FORBIDDEN_FIRST = {".git", ".dvc", ".hg"}
 _IGNORABLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+#: Bytes. No text of a project or of ours is larger; the largest is the lock of a huge pipeline.
+TEXT_LIMIT = 32 << 20
 
 
 def safe_relpath(text: str, *, inside_data: bool = False) -> str:
@@ -97,6 +100,31 @@ def visible(text: str) -> str:
         else:
             out.append(char)
     return "".join(out)
+
+
+def read_small(path: Path, *, limit: int = TEXT_LIMIT) -> bytes:
+    """The content of a small file that may be behind a link. Raises FileNotFoundError, and UnsafePath for a
+    pipe, a device, a folder or more than `limit` bytes: such a thing would block or fill the reader."""
+    return _read_small(os.fspath(path), None, 0, limit, os.fspath(path))
+
+
+def _read_small(name: str, dir_fd: int | None, flags: int, limit: int, shown: str) -> bytes:
+    flags |= os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        file = os.open(name, flags, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UnsafePath(
+                f"{visible(shown)} is a symbolic link.", hint="Replace it by the file itself."
+            ) from error
+        raise
+    with open(file, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise UnsafePath(f"{visible(shown)} is not a regular file.", hint="Remove it, or move it away.")
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise UnsafePath(f"{visible(shown)} has more than {limit:,} bytes.", hint="It is no text of a project.")
+    return data
 
 
 class Tree:
@@ -176,6 +204,14 @@ class Tree:
             raise
         os.close(fd)
         return deeper
+
+    def read(self, relpath: str, *, limit: int = TEXT_LIMIT) -> bytes:
+        """The content of the small file at `relpath`. Raises FileNotFoundError where nothing is.
+
+        Raises UnsafePath for a symbolic link, and for what `read_small` refuses.
+        """
+        with self.parent(relpath) as (fd, name):
+            return _read_small(name, fd, _NOFOLLOW, limit, relpath)
 
     def unlink(self, relpath: str) -> None:
         """Remove the file or link at `relpath`; nothing there is fine. Never follows a link."""

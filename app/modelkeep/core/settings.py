@@ -18,6 +18,7 @@ from modelkeep.core.paths import Tree
 VERSION = 1
 THEMES = ("system", "light", "dark")
 _RECENT = 12
+_EXPORTS = 1000
 
 
 def config_folder() -> Path:
@@ -176,3 +177,27 @@ class KnownLogins(_Document):
             self.put(place, address)
             self.save()
         return known in (None, address)
+
+
+class KnownExports(_Document):
+    """Which folders outside their project forced exports wrote to: only there may a record lead back.
+
+    Records lie in the project, where anybody who hands it over can put one.
+    """
+
+    name = "exports.json"
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> KnownExports:
+        """What was kept, or nothing yet."""
+        return cls._load(folder or state_folder())
+
+    def add(self, record: str, folder: str) -> None:
+        """The replacement `record` was made in `folder`; keeps that at once."""
+        known = {key: value for key, value in self._entries.items() if key != "version"}
+        self._entries = dict([*known.items(), (record, folder)][-_EXPORTS:])
+        self.save()
+
+    def has(self, record: str, folder: str) -> bool:
+        """Whether that replacement was made by this user, there."""
+        return bool(self.get(record) == folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelkeep.core.durable import write_file
-from modelkeep.core.errors import InvalidFile
+from modelkeep.core.errors import InvalidFile, UnsafePath
 from modelkeep.core.paths import Tree
 
 FOLDER = ".dvc/tmp/modelkeep"
@@ -27,10 +27,10 @@ class Journal:
     def read(self) -> dict[str, Any] | None:
         """What was written last, or None. Raises InvalidFile if it cannot be understood."""
         try:
-            data = json.loads(self._tree.path(self._relpath).read_bytes())
+            data = json.loads(self._tree.read(self._relpath))
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (ValueError, RecursionError, UnsafePath) as error:
             raise InvalidFile(
                 self._relpath, f"it cannot be read ({error})", hint="Move the file away to start anew."
             ) from error
