@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builders
 from modelkeep.core.errors import NotAProject, Refused
-from modelkeep.core.values import WORKSPACE, Change, Changes, Where
+from modelkeep.core.values import WORKSPACE, Change, Where
+from modelkeep.core.workflows import data
 from modelkeep.gui.session import Session
 
 
@@ -52,10 +53,21 @@ def test_a_metafile_changed_outside_appears_by_itself(opened, flowers, qtbot):
 def test_our_own_write_is_told_once_and_not_as_an_outside_change(opened, qtbot, rest):
     told = []
     opened.changed.connect(told.append)
-    opened.write("Nothing", lambda progress: Changes(Change.REMOTE, "Nothing done."))
+    project = opened.project
+    job = opened.write("Add", lambda progress: data.add(project, ["model.onnx"], progress=progress))
     rest(opened)
     qtbot.wait(2500)
-    assert told == [Change.REMOTE]
+    assert told == [job.result.what]
+    assert opened.facts.only_here == 2
+
+
+def test_a_change_outside_is_told_once(opened, flowers, qtbot):
+    told = []
+    opened.watcher.changed.connect(lambda: told.append(1))
+    builders.track_file(flowers, "extra.csv", "a,b\n")
+    qtbot.waitUntil(lambda: told == [1], timeout=8_000)
+    qtbot.wait(3500)
+    assert told == [1]
 
 
 def test_a_write_that_fails_is_a_problem_and_everything_is_read_again(opened, rest):

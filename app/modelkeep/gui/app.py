@@ -65,7 +65,8 @@ def application(argv: list[str]) -> QApplication:
     existing = QApplication.instance()
     if isinstance(existing, QApplication):
         return existing
-    sys.setswitchinterval(0.002)  # a worker in a loop must not keep the window from being painted
+    # A painted window takes the interpreter hundreds of times; each time it waits this long for a busy worker.
+    sys.setswitchinterval(0.0003)
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
     app = QApplication(argv)
     QCoreApplication.setApplicationName("Modelkeep")

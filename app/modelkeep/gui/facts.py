@@ -25,7 +25,7 @@ from modelkeep.core.values import (
     VersionList,
 )
 from modelkeep.core.workflows import review
-from modelkeep.gui.jobs import Jobs
+from modelkeep.gui.jobs import FACTS, Jobs
 from modelkeep.gui.wording import translate
 
 _Places = tuple[dict[str, Presence], int]
@@ -119,7 +119,9 @@ class Facts(QObject):
 
     def _read(self, slot: str, work: Any, done: Any) -> None:
         title = translate("Facts", "Read the project")
-        self._jobs.start(title, work, on_done=done, on_failed=self._fail, owner=self, slot=slot, quiet=True)
+        self._jobs.start(
+            title, work, FACTS, on_done=done, on_failed=self._fail, owner=self, slot=slot, quiet=True
+        )
 
     def _read_status(self, progress: Progress) -> Status:
         return review.status(self.project, progress)

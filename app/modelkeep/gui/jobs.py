@@ -26,6 +26,8 @@ from modelkeep.gui.wording import translate
 
 REPOSITORY = "repository"
 READING = "reading"
+#: What panels show in the background: one at a time, so that workers leave the interpreter to the window.
+FACTS = "facts"
 _WIDTH = {READING: 3}
 _KEPT = 60
 _WINDOW = 4.0  # seconds of readings the speed is taken from

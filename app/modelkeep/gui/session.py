@@ -14,6 +14,7 @@ from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.settings import Remembered, Settings
 from modelkeep.core.values import WORKSPACE, Change, Changes, Output, Version
+from modelkeep.core.workflows import review
 from modelkeep.gui import concerns, jobs
 from modelkeep.gui.concerns import Concerns
 from modelkeep.gui.facts import Facts
@@ -127,6 +128,8 @@ class Session(QObject):
         self.facts = Facts(self.project, self.jobs, self)
         self.watcher = Watcher(self.project.stamp, self)
         self.watcher.changed.connect(self._changed_outside)
+        # What has just been read is known, whoever changed it: only what differs from it is a change outside.
+        self.facts.versions_changed.connect(self.watcher.forgive)
         self.watcher.start()
         self.opened.emit()
         self.facts.refresh()
@@ -199,8 +202,6 @@ class Session(QObject):
     def _tell(self, what: Change) -> None:
         if self.project is None or self.facts is None or not what:
             return
-        if self.watcher is not None:
-            self.watcher.forgive()
         if what & (Change.REFS | Change.METAFILES | Change.CONFIG):
             self._look_for_concerns(self.project)
         self.facts.refresh(what)
@@ -232,7 +233,9 @@ class Session(QObject):
             if project is self.project:
                 self._tell(Change.EVERYTHING & ~Change.REMOTE)
 
+        def work(progress: Progress) -> None:
+            project.reload()
+            review.snapshot(project, WORKSPACE, progress)  # the stamp covers the outputs that were last read
+
         title = translate("Session", "Notice changes from outside")
-        self.jobs.start(
-            title, lambda progress: project.reload(), on_done=done, owner=self, slot="reload", quiet=True
-        )
+        self.jobs.start(title, work, on_done=done, owner=self, slot="reload", quiet=True)

@@ -43,7 +43,7 @@ class Watcher(QObject):
         self._wake.set()
 
     def forgive(self) -> None:
-        """What changed until now was our own doing and has been told already."""
+        """What changed until now is known already: it was our own doing, or has just been read."""
         self._forget = True
         self._wake.set()
 

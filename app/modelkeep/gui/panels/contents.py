@@ -14,6 +14,7 @@ from modelkeep.core.workflows import review
 from modelkeep.gui import signs, wording
 from modelkeep.gui.actions import ActionSet
 from modelkeep.gui.content_rows import Item, folder_rows, output_rows
+from modelkeep.gui.jobs import FACTS
 from modelkeep.gui.models import ROW, Column, Placeholder, TreeModel, failure, loading
 from modelkeep.gui.session import Pick, Session
 from modelkeep.gui.signs import Sign
@@ -205,7 +206,7 @@ class ContentsPanel(QWidget):
             self.model.touch()
 
         title = translate("Contents", "Look where the data is")
-        self._session.jobs.start(title, work, on_done=done, owner=self, slot="presence", quiet=True)
+        self._session.jobs.start(title, work, FACTS, on_done=done, owner=self, slot="presence", quiet=True)
 
     def _children(self, item: Any) -> tuple[Any, ...] | None:
         if not isinstance(item, Item) or not item.is_folder:
