@@ -27,6 +27,7 @@ from modelkeep.core.errors import (
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Change, Changes, ObjectId, Output, Snapshot, Version, VersionKind
+from modelkeep.core.workflows import interrupted
 from modelkeep.core.workflows.outcome import problems_of, raise_first
 
 
@@ -312,9 +313,12 @@ def _fetch(
 def checkout(
     project: Project, targets: Sequence[str] = (), *, force: bool = False, progress: Progress = SILENT
 ) -> Changes:
-    """Make the workspace match its metafiles. Refuses to touch unsaved data unless `force`, which saves
-    it into the cache first."""
+    """Make the workspace match its metafiles; finishes a restore that was interrupted. Refuses to touch
+    unsaved data unless `force`, which saves it into the cache first."""
     project.require_trust("checkout")
+    begun = None if targets else interrupted.found(project)
+    if begun is not None:
+        interrupted.finish(project, begun, force=force, progress=progress)
     chosen, unread = choose(project.workspace.outputs(), targets)
     done = _checkout(project, chosen, force, progress)
     raise_first(unread)

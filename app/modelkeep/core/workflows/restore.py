@@ -19,8 +19,7 @@ from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Change, Changes, Output, Version, VersionKind
-from modelkeep.core.workflows import data
-from modelkeep.core.workflows.journal import Journal
+from modelkeep.core.workflows import data, interrupted
 
 
 class How(enum.Enum):
@@ -54,6 +53,7 @@ class RestorePlan:
     branch: str | None = None
     folder: str | None = None
     files: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def is_blocked(self) -> bool:
@@ -80,13 +80,17 @@ def plan_restore(
         raise UsageError("Name the folder to restore into.")
     snapshot = _snapshot(project, version)
     chosen = data.select(snapshot.outputs, outputs)
+    begun = _begun(project, version, how, branch)
     if how is How.BRANCH:
-        branch = branch or free_branch_name(project, version)
-        _check_branch(project, branch)
+        branch = begun.branch if begun else branch or free_branch_name(project, version)
+        if begun is None:
+            _check_branch(project, branch)
     progress = progress.child("Looking at what is here")
     _bring_manifests(project, chosen.outputs, progress)
     files, size, missing = _to_fetch(project, chosen, progress)
-    checkout = _plan_checkout(project, how, chosen, folder, progress)
+    left = interrupted.left_out(chosen.outputs, missing) if not outputs else ()
+    chosen, missing = _without(chosen, left), tuple(one for one in missing if not _is_in(one, left))
+    checkout = _plan_checkout(project, version, how, chosen, folder, progress, left)
     return RestorePlan(
         version=version,
         how=how,
@@ -98,11 +102,31 @@ def plan_restore(
         delete=checkout.delete,
         unsaved=checkout.unsaved,
         missing=missing,
-        git_changes=_git_in_the_way(project, version, how, chosen.outputs),
+        git_changes=() if begun else _git_in_the_way(project, version, how, chosen.outputs),
         branch=branch,
         folder=folder,
         files=dict(chosen.files),
+        notes=(
+            *(f"{path} is left out: its data is not kept on the remotes of this project." for path in left),
+            *(f"{one.file} cannot be read at {version.name}: {one.reason}" for one in snapshot.problems),
+        ),
     )
+
+
+def _begun(project: Project, version: Version, how: How, branch: str | None) -> interrupted.Switch | None:
+    """The interrupted restore that this one means to finish."""
+    switch = interrupted.found(project) if how in (How.BRANCH, How.DETACH) else None
+    if switch is None or switch.commit != version.commit or bool(switch.branch) != (how is How.BRANCH):
+        return None
+    return switch if how is How.DETACH or branch in (None, switch.branch) else None
+
+
+def _without(chosen: data.Selection, left: Sequence[str]) -> data.Selection:
+    return data.Selection(tuple(out for out in chosen.outputs if out.path not in left), chosen.files)
+
+
+def _is_in(path: str, folders: Sequence[str]) -> bool:
+    return any(path == one or path.startswith(f"{one}/") for one in folders)
 
 
 def _snapshot(project: Project, version: Version):  # type: ignore[no-untyped-def]
@@ -155,13 +179,24 @@ def _to_fetch(
 
 
 def _plan_checkout(
-    project: Project, how: How, chosen: data.Selection, folder: str | None, progress: Progress
+    project: Project,
+    version: Version,
+    how: How,
+    chosen: data.Selection,
+    folder: str | None,
+    progress: Progress,
+    left: Sequence[str] = (),
 ) -> CheckoutPlan:
     target = Tree(Path(folder).absolute()) if how is How.FOLDER and folder else None
     gone: list[Output] = []
     if how in (How.BRANCH, How.DETACH):
-        kept = {out.path for out in chosen.outputs}
-        gone = [out for out in project.workspace.outputs().outputs if out.path not in kept and out.cached]
+        kept = {out.path for out in chosen.outputs}.union(left)
+        switched = set(project.git().differing(project.git().head()[1], version.commit))
+        gone = [
+            out
+            for out in project.workspace.outputs().outputs
+            if out.path not in kept and out.cached and switched & {out.metafile, _lock_of(out.metafile)}
+        ]
     return project.workspace.plan_checkout(
         chosen.outputs,
         sub=dict(chosen.files),
@@ -170,6 +205,10 @@ def _plan_checkout(
         expect_fetched=True,
         progress=progress,
     )
+
+
+def _lock_of(metafile: str) -> str:
+    return f"{metafile.removesuffix('.yaml')}.lock"
 
 
 def _git_in_the_way(
@@ -206,6 +245,7 @@ def restore(
         done = _run_checkout(project, plan, chosen, force, progress)
     return replace(
         done,
+        notes=(*done.notes, *plan.notes),
         summary=_summary(plan),
         files=fetched.files,
         bytes=fetched.bytes,
@@ -238,29 +278,28 @@ def _refuse(plan: RestorePlan, force: bool) -> None:
 def _whole_project(
     project: Project, plan: RestorePlan, chosen: data.Selection, force: bool, progress: Progress
 ) -> Changes:
-    history = project.git()
-    before, commit = history.head()
-    checkout = _plan_checkout(project, plan.how, chosen, None, progress)
+    checkout = _plan_checkout(
+        project, plan.version, plan.how, chosen, None, progress, _left_behind(project, plan, chosen)
+    )
     if checkout.unsaved and not force:
         _refuse(replace(plan, unsaved=checkout.unsaved), force)
-    journal = Journal(project.root, "restore")
-    journal.write({"version": plan.version.name, "from_branch": before, "from_commit": commit})
-    if plan.how is How.BRANCH:
-        assert plan.branch is not None
-        history.branch_create(plan.branch, plan.version.commit)
-        history.switch(f"refs/heads/{plan.branch}")
-    else:
-        history.switch(plan.version.commit)
-    project.reload()
-    done = project.workspace.run_checkout(checkout, force=force, progress=progress)
-    journal.clear()
+    base = project.git().head()[1]
+    begun = _begun(project, plan.version, plan.how, plan.branch)
+    switch = begun or interrupted.Switch(plan.version.name, plan.version.commit, plan.branch or "", base)
+    done = interrupted.begin(project, switch, force=force, progress=progress)
     return replace(done, what=Change.EVERYTHING & ~Change.REMOTE)
+
+
+def _left_behind(project: Project, plan: RestorePlan, chosen: data.Selection) -> tuple[str, ...]:
+    """Outputs of the version that the plan goes on without."""
+    kept = {out.path for out in chosen.outputs}
+    return tuple(out.path for out in _snapshot(project, plan.version).outputs if out.path not in kept)
 
 
 def _into_workspace(
     project: Project, plan: RestorePlan, chosen: data.Selection, force: bool, progress: Progress
 ) -> Changes:
-    checkout = _plan_checkout(project, plan.how, chosen, None, progress)
+    checkout = _plan_checkout(project, plan.version, plan.how, chosen, None, progress)
     texts = {} if plan.files else _metafiles(project, plan)
     done = project.workspace.run_checkout(checkout, force=force, metafiles=texts, progress=progress)
     return replace(done, what=done.what | Change.METAFILES)
@@ -281,7 +320,7 @@ def _metafiles(project: Project, plan: RestorePlan) -> dict[str, bytes]:
 def _run_checkout(
     project: Project, plan: RestorePlan, chosen: data.Selection, force: bool, progress: Progress
 ) -> Changes:
-    checkout = _plan_checkout(project, plan.how, chosen, plan.folder, progress)
+    checkout = _plan_checkout(project, plan.version, plan.how, chosen, plan.folder, progress)
     return project.workspace.run_checkout(checkout, force=force, progress=progress)
 
 

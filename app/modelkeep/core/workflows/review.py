@@ -4,7 +4,7 @@ differs, and a first glance at the content. Needs no checkout and downloads no d
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from modelkeep.core.diff.tree import TreeDiff, compare_trees
@@ -23,6 +23,7 @@ from modelkeep.core.values import (
     VersionKind,
     VersionList,
 )
+from modelkeep.core.workflows import interrupted
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 
@@ -101,8 +102,9 @@ def output_history(project: Project, path: str, progress: Progress = SILENT) -> 
 
 
 def status(project: Project, progress: Progress = SILENT) -> Status:
-    """The workspace against its metafiles and HEAD."""
-    return project.workspace.status(progress)
+    """The workspace against its metafiles and HEAD; what was interrupted is among its problems."""
+    now = project.workspace.status(progress)
+    return replace(now, problems=(*interrupted.notices(project), *now.problems))
 
 
 # -- where the data is ---------------------------------------------------------------------------------
