@@ -118,12 +118,15 @@ def _read_small(name: str, dir_fd: int | None, flags: int, limit: int, shown: st
                 f"{visible(shown)} is a symbolic link.", hint="Replace it by the file itself."
             ) from error
         raise
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise UnsafePath(f"{visible(shown)} is not a regular file.", hint="Remove it, or move it away.")
     with open(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise UnsafePath(f"{visible(shown)} is not a regular file.", hint="Remove it, or move it away.")
         data = stream.read(limit + 1)
     if len(data) > limit:
-        raise UnsafePath(f"{visible(shown)} has more than {limit:,} bytes.", hint="It is no text of a project.")
+        raise UnsafePath(
+            f"{visible(shown)} has more than {limit:,} bytes.", hint="It is no text of a project."
+        )
     return data
 
 

@@ -21,13 +21,24 @@ from modelkeep.core.engine.configuration import level_folders, load_config
 from modelkeep.core.engine.history import History
 from modelkeep.core.engine.objectstore import ObjectStore
 from modelkeep.core.engine.workspace import Workspace
-from modelkeep.core.errors import ModelkeepError, NoRemote, NotAProject, Refused, Unsupported
+from modelkeep.core.errors import ModelkeepError, NoRemote, NotAProject, Refused, UnsafePath, Unsupported
 from modelkeep.core.formats.config import RemoteConfig
+from modelkeep.core.formats.remoteurl import check_place
 from modelkeep.core.paths import Tree
 from modelkeep.core.settings import KnownLogins, Settings
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import login_address, open_store
 from modelkeep.core.values import Remote, Secret
+
+#: Folders of a project in which Modelkeep keeps its own files.
+_OWN_FOLDERS = (
+    ".dvc",
+    ".dvc/tmp",
+    ".dvc/tmp/modelkeep",
+    ".dvc/tmp/modelkeep/quarantine",
+    ".dvc/tmp/modelkeep/replaced",
+    ".dvc/tmp/modelkeep/stage",
+)
 
 
 class Project:
@@ -76,7 +87,8 @@ class Project:
 
     def reload(self) -> None:
         """Read the config again and rewire what depends on it: after a switch of branch or an edit."""
-        self.config = load_config(self.root)
+        self._check_own_folders()
+        self.config = load_config(self.root, local_is_private=not self._carries(".dvc/config.local"))
         self.cache: Cache = open_cache(
             self.cache_folder,
             self.root / ".dvc" / "tmp" / "modelkeep" / "quarantine",
@@ -94,6 +106,26 @@ class Project:
         for stores in idle.values():
             for store in stores:
                 store.store.close()
+
+    def _check_own_folders(self) -> None:
+        """Raise UnsafePath if a repository could make Modelkeep keep its own files, or objects, elsewhere."""
+        for relpath in _OWN_FOLDERS:
+            if (self.root / relpath).is_symlink():
+                raise UnsafePath(
+                    f"{relpath} is a symbolic link, and Modelkeep's own files are never kept behind one.",
+                    hint="Replace it by a real folder.",
+                )
+        if (self.root / ".dvc/cache").is_symlink() and self._carries(".dvc/cache"):
+            raise UnsafePath(
+                "The repository carries .dvc/cache as a symbolic link to another folder.",
+                hint="Remove it from Git. To keep the cache elsewhere: dvc cache dir --local FOLDER",
+            )
+
+    def _carries(self, relpath: str) -> bool:
+        """Whether what lies at `relpath` came with the repository: then it is not the user's own word."""
+        if self.history is None or not os.path.lexists(self.root / relpath):
+            return False
+        return self.history.is_tracked(relpath)
 
     def close(self) -> None:
         """End all connections."""
@@ -207,6 +239,7 @@ class Project:
             raise ModelkeepError(f"The remote {config.name} cannot be used: {config.problem}")
         if config.kind == "local":
             folder = config.local_path(level_folders(self.root)[config.level])
+            check_place(Path(os.path.realpath(folder)))  # nor may a link lead to where no data belongs
             return RemoteSpec("local", path=str(folder), options=dict(config.options))
         return RemoteSpec.parse(config.url, dict(config.options))
 

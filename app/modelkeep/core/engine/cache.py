@@ -135,6 +135,8 @@ class Cache(ObjectStore):
     def _prepare(self) -> None:
         try:
             for path in (self.root, self.root / "files", self.root / _OBJECTS):
+                if path is not self.root:
+                    self._tree.path(f"{path.relative_to(self.root).as_posix()}/x")  # no link leads elsewhere
                 if not path.is_dir():
                     path.mkdir(parents=True, exist_ok=True)
                     if self._dir_mode is not None:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from modelkeep.core.durable import write_file
-from modelkeep.core.errors import StoreFailed
+from modelkeep.core.errors import InvalidFile, StoreFailed, UnsafePath
 from modelkeep.core.formats.config import Config, Sections, edit_config, parse_config
-from modelkeep.core.paths import Tree
+from modelkeep.core.paths import Tree, read_small
 
 #: `config.local` may hold a password: nobody else on the machine needs to read it.
 _MODES = {"local": 0o600, "global": 0o600}
@@ -59,18 +59,29 @@ def read_levels(root: Path) -> dict[str, Sections]:
     found = {}
     for level, folder in level_folders(root).items():
         path = folder / file_name(level)
+        shown = f".dvc/{path.name}" if level in ("repo", "local") else str(path)
         try:
-            text = path.read_bytes()
+            text = read_small(path)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
-        shown = f".dvc/{path.name}" if level in ("repo", "local") else str(path)
+        except UnsafePath as error:
+            raise InvalidFile(shown, "is not a regular file", hint=error.hint) from error
         found[level] = parse_config(text, shown)
     return found
 
 
-def load_config(root: Path) -> Config:
-    """What the four levels say together."""
-    return Config.merge(read_levels(root))
+def load_config(root: Path, *, local_is_private: bool = True) -> Config:
+    """What the four levels say together.
+
+    A `config.local` that Git carries is not the user's own: without `local_is_private` it may set no more
+    than `.dvc/config`.
+    """
+    levels = read_levels(root)
+    if not local_is_private:
+        repo = levels.setdefault("repo", {})
+        for section, body in levels.pop("local", {}).items():
+            repo[section] = {**repo.get(section, {}), **body}
+    return Config.merge(levels)
 
 
 def change_config(root: Path, level: str, changes: Mapping[tuple[str, str], str | None]) -> None:
@@ -86,7 +97,9 @@ def change_config(root: Path, level: str, changes: Mapping[tuple[str, str], str 
         text = path.read_bytes()
     except FileNotFoundError:
         text = b""
-    write_file(Tree(folder, system=True), name, edit_config(text, str(path), changes), mode=_mode(path, level))
+    write_file(
+        Tree(folder, system=True), name, edit_config(text, str(path), changes), mode=_mode(path, level)
+    )
 
 
 def _mode(path: Path, level: str) -> int | None:

@@ -167,14 +167,14 @@ def _load(tree: Tree) -> Paths:
     """What is claimed, read under the guard. A file that a crash cut off counts as empty, unless it still
     names a process that is alive."""
     try:
-        text = tree.path(_RWLOCK).read_bytes()
+        text = tree.read(_RWLOCK)
     except FileNotFoundError:
         return {"read": {}, "write": {}}
     try:
         state = json.loads(text)
         write = {str(path): _info(info) for path, info in state.get("write", {}).items()}
         read = {str(path): [_info(info) for info in infos] for path, infos in state.get("read", {}).items()}
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError):
         pids = {int(digits) for digits in re.findall(rb'"pid": (\d{1,9})', text)} - {os.getpid()}
         alive = next(filter(process_exists, sorted(pids)), None)
         if alive is not None:

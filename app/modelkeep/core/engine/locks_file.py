@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 from modelkeep.core.durable import store_failed
+from modelkeep.core.errors import UnsafePath
 from modelkeep.core.paths import Tree
 
 
@@ -33,6 +35,11 @@ class FileLock:
                 file = os.open(name, flags, 0o666, dir_fd=folder)
         except OSError as error:
             raise store_failed(error, self._relpath) from error
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise UnsafePath(
+                f"{self._relpath} is not a regular file.", hint="Remove it; locks are made anew."
+            )
         if not _try_lock(file):
             os.close(file)
             return False
@@ -51,7 +58,7 @@ class FileLock:
     def holder(self) -> int | None:
         """The process that last took the lock, as far as the file says."""
         with contextlib.suppress(OSError, ValueError):
-            return int(self._tree.path(self._relpath).read_text("ascii").strip() or "x")
+            return int(self._tree.read(self._relpath).decode("ascii").strip() or "x")
         return None
 
 

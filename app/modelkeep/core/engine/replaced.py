@@ -11,11 +11,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from modelkeep.core.durable import write_file
-from modelkeep.core.errors import InvalidFile, NotFound, UnsafePath
-from modelkeep.core.paths import Tree, safe_relpath
+from modelkeep.core.errors import InvalidFile, NotFound, Refused, UnsafePath
+from modelkeep.core.paths import Tree, safe_relpath, visible
+from modelkeep.core.settings import KnownExports
 from modelkeep.core.values import ObjectId
 
 FOLDER = ".dvc/tmp/modelkeep/replaced"
@@ -52,6 +54,8 @@ def write_record(
     """Write a record durably and return its id. `tree` is the project with its own files (`system`)."""
     now = datetime.now(UTC)
     record = now.strftime("%Y%m%dT%H%M%S.%fZ")
+    if folder:
+        KnownExports.load().add(record, folder)
     data = {
         "when": now.isoformat(),
         "folder": folder,
@@ -84,7 +88,7 @@ def read_record(tree: Tree, record: str) -> Replaced:
         raise NotFound(f"Nothing was replaced under the name {record}.")
     file = f"{FOLDER}/{record}.json"
     try:
-        data = json.loads(tree.path(file).read_bytes())
+        data = json.loads(tree.read(file))
         return Replaced(
             record,
             datetime.fromisoformat(data["when"]),
@@ -94,8 +98,29 @@ def read_record(tree: Tree, record: str) -> Replaced:
         )
     except FileNotFoundError:
         raise NotFound(f"Nothing was replaced under the name {record}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError, UnsafePath) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        UnsafePath,
+    ) as error:
         raise InvalidFile(file, f"it is no record of replaced data ({error})") from error
+
+
+def folder_of(record: Replaced) -> Path | None:
+    """Where the files of `record` belong; None for the project. Raises Refused for a folder that no export of
+    this user wrote to."""
+    if not record.folder:
+        return None
+    if not KnownExports.load().has(record.id, record.folder):
+        raise Refused(
+            f"The record {record.id} leads to {visible(record.folder)}, outside of this project.",
+            hint="It was not made here by you, so it is not followed.",
+        )
+    return Path(record.folder)
 
 
 def _kept(value: Any) -> Kept:

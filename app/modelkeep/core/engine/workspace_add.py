@@ -114,8 +114,7 @@ def _by_output(targets: Iterable[Target]) -> list[list[Target]]:
 def _record(site: Site, group: Sequence[Target], inserted: Mapping[str, Inserted], done: _Done) -> None:
     """Write the metafile of one output: recorded whole, or some parts of it."""
     target = group[0]
-    path = site.tree.path(target.metafile)
-    text = path.read_bytes() if path.exists() else None
+    text = _text(site, target.metafile)
     if target.inside:
         assert target.output is not None
         recorded = _parts(site, target.output, group, inserted)
@@ -198,13 +197,20 @@ def ignore_in_git(site: Site, path: str) -> str | None:
         return None
     folder, _, name = path.rpartition("/")
     file = f"{folder}/.gitignore" if folder else ".gitignore"
-    place = site.tree.path(file)
-    text = place.read_bytes() if place.exists() else None
+    text = _text(site, file)
     fresh = with_ignored(text, name)
     if fresh is None or fresh == text:
         return None
     write_file(site.tree, file, fresh)
     return file
+
+
+def _text(site: Site, relpath: str) -> bytes | None:
+    """A file of the project as it is; never what a link leads to, which would be published with it."""
+    try:
+        return site.tree.read(relpath)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _stage_in_git(site: Site, paths: Sequence[str]) -> None:

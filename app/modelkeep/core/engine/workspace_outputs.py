@@ -21,8 +21,6 @@ from modelkeep.core.values import WORKSPACE, Output, Problem, Snapshot
 Found = tuple[tuple[Output, ...], tuple[Problem, ...]]
 Reader = Callable[[str], bytes | None]
 
-_LARGEST = 32 << 20  # a dvc.yaml or dvc.lock beyond this is not a text somebody wrote
-
 
 class Outputs:
     """Reads the tracked outputs from disk, again and again, each changed metafile once. One thread."""
@@ -99,9 +97,7 @@ class Outputs:
 
     def _bytes(self, relpath: str) -> bytes | None:
         try:
-            path = self._site.tree.path(safe_relpath(relpath))
-            with open(path, "rb") as file:
-                return file.read(_LARGEST)
+            return self._site.tree.read(safe_relpath(relpath))
         except (OSError, UnsafePath):
             return None
 

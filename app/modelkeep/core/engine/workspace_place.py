@@ -130,7 +130,7 @@ class Placement:
     def _stage_place(self) -> Path:
         if self._is_export:
             return self._tree.root / temp_name()
-        own = self._site.root / _STAGE
+        own = self._site.own.path(f"{_STAGE}/x").parent  # no link on the way: it is removed as a whole
         shutil.rmtree(own, ignore_errors=True)  # what a killed run left; we hold the lock
         request = self._plan.request
         if request is None or not self._plan.placings:
@@ -304,14 +304,14 @@ def _all_damaged(damaged: Sequence[tuple[Placing, CorruptObject]]) -> CorruptObj
 def unfinished_checkout(site: Site) -> Unfinished | None:
     """The checkout that was killed half-way, if there is one."""
     try:
-        text = site.own.path(JOURNAL).read_bytes()
+        text = site.own.read(JOURNAL)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         record = json.loads(text)
         outputs = tuple(str(path) for path in record["outputs"])
         return Unfinished(datetime.fromisoformat(record["started"]), outputs)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Unfinished(None, ())
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from modelkeep.core.engine.cache import Source
-from modelkeep.core.engine.replaced import Kept, read_record, write_record
+from modelkeep.core.engine.replaced import Kept, folder_of, read_record, write_record
 from modelkeep.core.engine.workspace_add import ignore_in_git
 from modelkeep.core.engine.workspace_checkout import CheckoutPlan, Planner, plan_checkout
 from modelkeep.core.engine.workspace_place import Placement, unfinished_checkout
@@ -80,8 +79,10 @@ class Checkout:
             )
 
     def _text(self, path: str) -> bytes | None:
-        place = (self._target or self._site.tree).path(path)
-        return place.read_bytes() if place.exists() else None
+        try:
+            return (self._target or self._site.tree).read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def _save(self, texts: Mapping[str, bytes]) -> str | None:
         """Put everything that exists nowhere else into the cache, and on record under an id."""
@@ -155,7 +156,8 @@ def bring_back(site: Site, record: str, tracked: Iterable[str], progress: Progre
         Output(path, kept.oid, metafile="", size=kept.size, is_exec=bool(kept.mode & 0o100))
         for path, kept in found.files.items()
     ]
-    target = Tree(Path(found.folder)) if found.folder else None
+    folder = folder_of(found)
+    target = Tree(folder) if folder else None
     plan = plan_checkout(site, outputs, target=target, progress=progress)
     texts = {path: text.encode("utf-8", "surrogateescape") for path, text in found.metafiles.items()}
     modes = {path: kept.mode for path, kept in found.files.items()}

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelkeep.core.errors import Refused, UnsafePath
+from modelkeep.core.errors import InvalidFile, Refused, UnsafePath
 from modelkeep.core.formats.ignore import IgnoreRules
-from modelkeep.core.paths import safe_relpath, visible
+from modelkeep.core.paths import read_small, safe_relpath, visible
 from modelkeep.core.progress import SILENT, Progress
 
 IGNORE_FILE = ".dvcignore"
@@ -41,10 +41,13 @@ class Ignore:
         self._read.add(folder)
         path = os.path.join(self._root, folder, IGNORE_FILE)
         try:
-            with open(path, "rb") as file:
-                text = file.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            text = read_small(Path(path))
+        except (FileNotFoundError, NotADirectoryError):
             return
+        except UnsafePath as error:
+            if os.path.isdir(path):
+                return
+            raise InvalidFile(f"{folder}/{IGNORE_FILE}".lstrip("/"), "is not a regular file") from error
         self._rules.add(folder, text)
         lines = (line.strip() for line in text.splitlines())
         self._any = self._any or any(line and not line.startswith(b"#") for line in lines)

@@ -6,6 +6,7 @@ says so. Reads the workspace and asks Git; writes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import glob as globbing
 import os
 import posixpath
@@ -260,9 +261,8 @@ def _new_metafile(site: Site, known: Snapshot, path: str, file: str | None, igno
             hint="Choose another name with --file, or remove that metafile first.",
             paths=(metafile,),
         )
-    place = site.tree.path(metafile)
-    if place.exists():
-        parse_metafile(place.read_bytes(), metafile)  # one that cannot be read is not written over
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        parse_metafile(site.tree.read(metafile), metafile)  # one that cannot be read is not written over
     return metafile
 
 

@@ -121,11 +121,7 @@ class RemoteConfig:
         if self.kind != "local" or self.problem:
             raise UsageError(self.problem or f"The remote {self.name} is not a folder.")
         path = Path(os.path.normpath(os.path.join(config_dir, os.path.expanduser(self.url))))
-        if _is_forbidden(path):
-            raise UnsafePath(
-                f"The remote {self.name} points to {visible(str(path))}, where no data may be stored.",
-                hint="Choose a folder of its own.",
-            )
+        check_place(path)
         return path
 
 
@@ -191,6 +187,15 @@ def _address_problem(parts: UrlParts) -> str:
     if parts.port and not (parts.port.isascii() and parts.port.isdigit() and 0 < int(parts.port[:9]) < 65536):
         return f"{visible(parts.port)} is not a port number."
     return ""
+
+
+def check_place(path: Path) -> None:
+    """Raise UnsafePath if no remote may lie in the folder `path`."""
+    if _is_forbidden(path):
+        raise UnsafePath(
+            f"The remote points to {visible(str(path))}, where no data may be stored.",
+            hint="Choose a folder of its own.",
+        )
 
 
 def _is_forbidden(path: Path) -> bool:
