@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, Signal
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon
 from PySide6.QtWidgets import (
     QMainWindow,
@@ -38,6 +38,7 @@ from modelkeep.gui.wording import translate
 from modelkeep.resources import resource
 
 _LAYOUT = "window/1"
+_TITLE = 32  # pixels left for the title bar, which no platform tells before the window is shown
 
 
 class MainWindow(QMainWindow):
@@ -195,7 +196,7 @@ class MainWindow(QMainWindow):
     def _restore_layout(self) -> None:
         kept = self._session.remembered.get(_LAYOUT)
         if not isinstance(kept, dict) or not self._restore(kept):
-            self.resize(1280, 800)
+            self.resize(QSize(1280, 800).boundedTo(self.screen().availableSize() - QSize(0, _TITLE)))
             self.reset_layout()
 
     def _restore(self, kept: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from modelkeep.gui.widgets import Hairline, column
 from modelkeep.gui.wording import translate
 
 _MANY = 60
+_DAILY = ("publish", "add", "push", "pull", "compare", "restore", "refresh")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class CommandPalette(QDialog):
         self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.view.clicked.connect(lambda _: self._run())
         self.setWindowTitle(title)
+        self.setObjectName("palette")
         layout = column(self.edit, Hairline(), self.view, spacing=theme.HALF)
         layout.setContentsMargins(theme.GRID, theme.GRID, theme.GRID, theme.GRID)
         self.setLayout(layout)
@@ -90,7 +92,8 @@ class CommandPalette(QDialog):
             reason = self._actions.reason(name) or ""
             icon = self._actions.icon_name(name)
             rows.append(Choice(action.text(), reason, icon, action.trigger, keys, reason))
-        return sorted(rows, key=lambda choice: bool(choice.reason))
+        daily = {self._actions[name].text() for name in _DAILY}
+        return sorted(rows, key=lambda choice: (bool(choice.reason), choice.title not in daily))
 
     def _versions(self) -> list[Choice]:
         facts = self._session.facts

@@ -10,6 +10,7 @@ from typing import Any
 
 _SHEET = Template("""
 QMainWindow, QDialog { background: $window; }
+QDialog#palette { background: $raised; border: 1px solid $border; }
 QToolTip { background: $tooltip; color: $on_tooltip; border: 0; padding: 4px 8px; }
 
 QFrame#hairline { background: $hairline; border: 0; }

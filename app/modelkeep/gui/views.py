@@ -65,6 +65,8 @@ class RowDelegate(QStyledItemDelegate):
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         super().initStyleOption(option, index)
         flags = QStyle.StateFlag
+        if option.state & flags.State_Selected:
+            option.state &= ~flags.State_MouseOver
         option.state &= ~(flags.State_HasFocus | flags.State_Selected)  # the row paints that itself, flat
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:

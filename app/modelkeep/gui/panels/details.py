@@ -263,6 +263,9 @@ class DetailsPanel(QWidget):
         snapshot = facts.snapshot(version) if facts else None
         if facts is None or snapshot is None:
             return
+        if version == WORKSPACE and facts.status is None:
+            self.changes.show_loading()
+            return
         before = facts.previous(version)
         older = facts.snapshot(before) if before else None
         rows = altered(snapshot, older, facts.status if version == WORKSPACE else None)

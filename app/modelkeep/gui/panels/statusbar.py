@@ -68,6 +68,7 @@ class StatusPanel(QFrame):
         facts = self._session.facts
         assert facts is not None
         facts.presence_changed.connect(self._show)
+        facts.failed.connect(lambda error: self._tell(str(error)))
         self.told.setText("")
         self._show()
 
