@@ -33,7 +33,7 @@ from modelkeep.gui.panels.versions import VersionsPanel
 from modelkeep.gui.panels.welcome import WelcomePanel
 from modelkeep.gui.session import Session
 from modelkeep.gui.views import TreeTable
-from modelkeep.gui.widgets import Hairline, column
+from modelkeep.gui.widgets import Hairline, column, tool
 from modelkeep.gui.wording import translate
 from modelkeep.resources import resource
 
@@ -79,9 +79,7 @@ class MainWindow(QMainWindow):
         self.center.addWidget(self.details)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
-        self.tabs.setTabsClosable(True)
         self.tabs.addTab(self.center, translate("Window", "Browse"))
-        self.tabs.tabBar().setTabButton(0, QTabBar.ButtonPosition.RightSide, None)
         self.tabs.tabBar().hide()
         self.panes = QSplitter(Qt.Orientation.Horizontal)
         self.panes.addWidget(self.versions)
@@ -110,7 +108,6 @@ class MainWindow(QMainWindow):
         session.wish.connect(self._grant)
         session.jobs.added.connect(self._job_added)
         session.jobs.ended.connect(self._job_ended)
-        self.tabs.tabCloseRequested.connect(self._close_tab)
         self.activity.close_button.clicked.connect(lambda: self.activity.hide())
 
     # -- project ---------------------------------------------------------------------------------------
@@ -160,6 +157,9 @@ class MainWindow(QMainWindow):
 
             self.compare_tab = ComparePanel(self._session, self.command)
             self.tabs.addTab(self.compare_tab, theme.icon("compare"), "")
+            close = tool(translate("Window", "Close comparison"), "close")
+            close.clicked.connect(lambda: self._close_tab(1))
+            self.tabs.tabBar().setTabButton(1, QTabBar.ButtonPosition.RightSide, close)
         self.compare_tab.show_versions(before, after)
         self.tabs.setTabText(1, wording.menu_text(self.compare_tab.title()))
         self.tabs.tabBar().show()
