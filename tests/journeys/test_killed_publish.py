@@ -90,7 +90,7 @@ def state_of(world: World) -> tuple[object, ...]:
         builders.git(world.origin, "for-each-ref"),
         world.git("status", "--porcelain"),
         {path.name: path.read_bytes() for path in world.project.glob("?*.dvc")},
-        data_of(world.project),
+        {path: builders.md5(data) for path, data in data_of(world.project).items()},
     )
 
 
