@@ -20,9 +20,16 @@ from modelkeep.gui.main_window import MainWindow
 from modelkeep.gui.session import Session
 
 
-@pytest.fixture(autouse=True)
-def themed(qapp: QApplication) -> None:
+@pytest.fixture(scope="session")
+def _installed(qapp: QApplication) -> None:
     theme.install(qapp, "light")
+
+
+@pytest.fixture(autouse=True)
+def themed(_installed: None) -> None:
+    """Light at the beginning of every test; switching polishes every widget alive, so only if need be."""
+    if theme.notifier().choice != "light":
+        theme.choose("light")
 
 
 @pytest.fixture(scope="session")
