@@ -153,6 +153,12 @@ class ReadableHistory:
         """The commit that the tag `name` names, or None if there is no such tag."""
         return self._commit_id(f"refs/tags/{name}") if not _GLOB.search(name) else None
 
+    def tag_object(self, name: str) -> str | None:
+        """The id of the tag `name` itself, or None if there is no such annotated tag."""
+        words = ("rev-parse", "--quiet", "--verify", f"refs/tags/{name}^{{tag}}")
+        done = self._git.call(*words, what="find the tag", ok=(0, 1, 128))
+        return done.out.decode().strip() or None if done.status == 0 else None
+
     def _refs(self, *patterns: str) -> Iterator[history_refs.RefLine]:
         form = f"--format={history_refs.REF_FORMAT}"
         out = self._git.run("for-each-ref", form, *patterns, what="list the versions")

@@ -129,8 +129,9 @@ def undo(project: Project, progress: Progress = SILENT) -> Changes:
     progress.check()
     if record.get("commit") and history.parent(record["commit"]) != record["base"]:
         raise Refused("The record of this publish does not fit the history; nothing was undone.")
-    if record.get("tag"):
-        history.delete_tag(record["version"], expect=record["tag"])
+    tag = record.get("tag") or (_own_tag(project, record) if record["step"] == "tag" else None)
+    if tag:
+        history.delete_tag(record["version"], expect=tag)
     if record.get("commit"):
         history.reset_commit(record["branch"], record["commit"], record["base"])
     _restore_texts(project, record)
@@ -144,6 +145,14 @@ def undo(project: Project, progress: Progress = SILENT) -> Changes:
 
 def _journal(project: Project) -> Journal:
     return Journal(project.root, "publish")
+
+
+def _own_tag(project: Project, record: dict[str, Any]) -> str | None:
+    """The tag that a kill kept from being put on record: no such tag was there when the publish began."""
+    history, name = project.git(), record["version"]
+    tag = history.tag_object(name)
+    is_here = history.tag_target(name) == (record.get("commit") or record["base"])
+    return tag if is_here else None
 
 
 def _keep_texts(project: Project, plan: PublishPlan) -> dict[str, str | None]:
@@ -277,8 +286,10 @@ class _Run:
         _, head = history.head()
         if self.record.get("tag"):
             return
-        existing = history.tag_target(self.record["version"])
-        if existing is not None and existing != head:
+        if (made := _own_tag(self.project, self.record)) is not None:
+            self.record["tag"] = made
+            return
+        if history.tag_exists(self.record["version"]):
             raise Refused(
                 f"The version {self.record['version']} was created by someone else meanwhile.",
                 hint="Undo this publish and choose another name.",
