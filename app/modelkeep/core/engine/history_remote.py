@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modelkeep.core.engine.history_errors import GitCommandFailed, explain, redact
 from modelkeep.core.engine.history_process import GitProgram
-from modelkeep.core.engine.history_trust import Setting, settings
+from modelkeep.core.engine.history_trust import Setting, dangerous, hooks, misleading, settings
 from modelkeep.core.errors import NotFound, Refused, UsageError
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import Progress
@@ -87,6 +87,7 @@ class Remotes:
         for spec in refspecs:
             _check_refspec(spec)
         switches = self._prepare(remote)
+        self._check_folder(remote)
         options = ("--atomic", "--porcelain", "--progress", "--no-recurse-submodules", "--no-signed")
         done = self._program.network(
             "push",
@@ -133,14 +134,42 @@ class Remotes:
         every = settings(self._program)
         if remote.startswith("-") or remote not in remotes(every):
             raise NotFound(f"There is no Git remote named {visible(remote)}.")
-        out = self._program.run("ls-remote", "--get-url", "--", remote, what="read the address")
-        address = out.decode("utf-8", "surrogateescape").removesuffix("\n")
+        address = self._address(remote)
         if re.match(r"git://|[A-Za-z0-9+.-]+::", address):
             raise Refused(
                 f"The Git remote {remote} has an address that is not allowed: {visible(redact(address))}",
                 hint="Change it to an https or ssh address.",
             )
-        return () if self._program.trusted else own_programs(every)
+        if self._program.trusted:
+            return ()
+        if lines := misleading(every):
+            raise Refused(
+                f"This repository's own settings decide how {visible(remote)} is reached, which waits for your word.",
+                detail="\n".join(str(one) for one in lines),
+                hint="If you trust where it comes from: modelkeep open --trust",
+            )
+        return own_programs(every)
+
+    def _address(self, remote: str) -> str:
+        out = self._program.run("ls-remote", "--get-url", "--", remote, what="read the address")
+        return out.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+    def _check_folder(self, remote: str) -> None:
+        """Refuse a folder whose own hooks and settings would start programs here, where we are not trusted to.
+
+        A push into a folder runs the other side on this machine, and our switches do not reach it.
+        """
+        folder = self._program.folder / self._address(remote).removeprefix("file://")
+        if self._program.trusted or not folder.is_dir():
+            return
+        there = folder / ".git" if (folder / ".git").is_dir() else folder
+        lines = [*hooks(there), *map(str, dangerous(settings(GitProgram(folder))))]
+        if lines:
+            raise Refused(
+                f"The Git remote {visible(remote)} is a folder that starts programs when it is pushed to.",
+                detail="\n".join(lines),
+                hint="If you trust where it comes from: modelkeep open --trust",
+            )
 
     def _server(self, option: str, program: str) -> tuple[str, ...]:
         return () if self._program.trusted else (f"{option}={program}",)

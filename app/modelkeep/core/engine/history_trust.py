@@ -27,7 +27,12 @@ _STARTS = re.compile(
     | trailer\..*\.(cmd|command) | interactive\.difffilter | pager\..*
     | protocol\.(.*\.)?allow
     | (merge|diff)tool\..*\.cmd | lfs\.(customtransfer|extension)\..* | lfs\.standalonetransferagent
+    | http\.(.*\.)?(cookiefile|savecookies|sslverify|sslcainfo|sslcapath|proxy) | remote\..*\.proxy
     """
+)
+#: These start nothing, but let a server write a file of the repository's choice, or listen to a login.
+_MISLEADS = re.compile(
+    r"(?is)http\.(.*\.)?(cookiefile|savecookies|sslverify|sslcainfo|sslcapath|proxy)|remote\..*\.proxy"
 )
 #: These run whenever git touches a file, and no switch turns them off.
 _UNSTOPPABLE = re.compile(
@@ -89,7 +94,14 @@ def unstoppable(every: tuple[Setting, ...]) -> tuple[Setting, ...]:
     return tuple(one for one in dangerous(every) if _UNSTOPPABLE.fullmatch(one.key))
 
 
+def misleading(every: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    """Those of `dangerous` that must not be in force when a server is asked."""
+    return tuple(one for one in dangerous(every) if _MISLEADS.fullmatch(one.key))
+
+
 def _is_plain(one: Setting) -> bool:
+    if one.key.startswith("http.") and one.key.endswith(".sslverify"):
+        return one.value.lower() in ("", "true", "yes", "on", "1")
     switchlike = one.key == "core.fsmonitor" or one.key.startswith("pager.")
     return switchlike and one.value.lower() in _BOOLEAN
 

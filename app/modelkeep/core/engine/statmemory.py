@@ -81,7 +81,8 @@ class StatMemory:
             base.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _load(self) -> None:
-        if not self._path.exists():
+        if not self._path.is_file() or self._path.is_symlink():  # never another's database
+            self._forget_file()
             return
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=5)) as base:

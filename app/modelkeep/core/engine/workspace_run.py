@@ -125,7 +125,7 @@ class Checkout:
         )
         said = [f"{count} {_files(count)} {verb}" for count, verb in counts if count]
         what = Change.WORKSPACE | (Change.METAFILES if texts else Change.NONE)
-        notes = ()
+        notes: tuple[str, ...] = ()
         if record is not None:
             count = len(plan.unsaved)
             notes = (f"{count} unsaved {_files(count)} can be brought back from record {record}.",)

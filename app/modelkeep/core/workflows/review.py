@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from modelkeep.core.diff.tree import TreeDiff, compare_trees
-from modelkeep.core.errors import ModelkeepError, NotFound, Refused
+from modelkeep.core.errors import ModelkeepError, NotFound, Refused, UnsafePath
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import (
@@ -26,6 +26,7 @@ from modelkeep.core.values import (
 from modelkeep.core.workflows import interrupted
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
+_LARGEST_IMAGE = 64 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +308,7 @@ def preview(
     if size is None or path is None:
         return Preview("not here", reason="This file is not on this machine; fetch it to see it.")
     if name.endswith(_IMAGES):
-        if size > 64 * 1024 * 1024:
+        if size > _LARGEST_IMAGE:
             return Preview("binary", size=size, reason="This image is too large for a preview.")
         return Preview("image", path.read_bytes(), size)
     with path.open("rb") as file:
@@ -330,8 +331,8 @@ def _object_of(project: Project, output: Output, entry: str | None) -> ObjectId 
 def _preview_git(project: Project, version: Version, output: Output, limit: int) -> Preview:
     if version.kind is VersionKind.WORKSPACE:
         try:
-            data = project.tree.path(output.path).read_bytes()
-        except OSError:
+            data = project.tree.read(output.path, limit=_LARGEST_IMAGE)
+        except (OSError, UnsafePath):
             return Preview("not here", reason=f"{output.path} is not in the workspace.")
     else:
         blob = project.catalogue.blob(version, output.path)
