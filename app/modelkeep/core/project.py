@@ -67,7 +67,7 @@ class Project:
             history.ask = self.credentials.git_prompt
             history.trusted = self.is_trusted
             self.catalogue = Catalogue(history)  # kept for good: it remembers what it parsed by blob id
-        self.reload()
+        self._wire()
 
     @classmethod
     def open(
@@ -87,6 +87,12 @@ class Project:
 
     def reload(self) -> None:
         """Read the config again and rewire what depends on it: after a switch of branch or an edit."""
+        known = self.workspace.last_outputs
+        self._wire()
+        self.workspace.last_outputs = known  # a reload alone must not look like a change from outside
+        self.close()
+
+    def _wire(self) -> None:
         self._check_own_folders()
         self.config = load_config(self.root, local_is_private=not self._carries(".dvc/config.local"))
         self.cache: Cache = open_cache(
@@ -101,11 +107,6 @@ class Project:
             config=self.config,
             history=self.history,
         )
-        with self._lock:
-            idle, self._idle = self._idle, {}
-        for stores in idle.values():
-            for store in stores:
-                store.store.close()
 
     def _check_own_folders(self) -> None:
         """Raise UnsafePath if a repository could make Modelkeep keep its own files, or objects, elsewhere."""
