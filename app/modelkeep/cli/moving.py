@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 from modelkeep.cli.output import changes_json, print_changes, print_json, print_table, size_text, when_text
 from modelkeep.core.errors import UsageError
@@ -40,26 +41,16 @@ def _scope(project: Project, arguments: argparse.Namespace) -> tuple[Version, ..
 
 def push(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
     """Send data to the remote."""
-    done = data.push(
-        project,
-        arguments.targets,
-        remote=arguments.remote,
-        versions=_scope(project, arguments),
-        progress=progress,
-    )
-    return _shown(done, arguments)
+    return _shown(data.push(project, arguments.targets, **_choices(project, arguments, progress)), arguments)
 
 
 def fetch(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
     """Bring data into the cache."""
-    done = data.fetch(
-        project,
-        arguments.targets,
-        remote=arguments.remote,
-        versions=_scope(project, arguments),
-        progress=progress,
-    )
-    return _shown(done, arguments)
+    return _shown(data.fetch(project, arguments.targets, **_choices(project, arguments, progress)), arguments)
+
+
+def _choices(project: Project, arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    return {"remote": arguments.remote, "versions": _scope(project, arguments), "progress": progress}
 
 
 def pull(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
