@@ -54,13 +54,19 @@ class Place:
         folder = self.storage if root == "storage" else self.project / ".dvc/cache"
         return folder / "files/md5" / name[:2] / name[2:]
 
-    def folder_of(self, rows: object) -> None:
-        """Let `data` be a folder whose manifest holds `rows`; the manifest is in the cache and the storage."""
+    def swap(self, path: Path, target: Path | str) -> None:
+        """Put a symbolic link at `path`, in place of whatever is there."""
+        _clear(path)
+        path.symlink_to(target)
+
+    def folder_of(self, rows: object) -> str:
+        """Let `data` be a folder whose manifest holds `rows`; the manifest is in the cache and the storage. Returns its hash."""
         data = json.dumps(rows).encode()
         for root in (self.storage, self.project / ".dvc/cache"):
             builders.put_object(root, data, suffix=".dir")
         name = hashlib.md5(data).hexdigest()
         self.metafile(f"outs:\n- md5: {name}.dir\n  hash: md5\n  path: data\n", "data.dvc")
+        return name
 
 
 def _clear(path: Path) -> None:

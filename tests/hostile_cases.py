@@ -13,7 +13,7 @@ from hostile import Place, Plant
 Commands = tuple[tuple[str, ...], ...]
 LOOK: Commands = (("status",), ("show",))
 MOVE: Commands = (("status",), ("checkout", "--force"), ("pull", "--force"))
-ALL: Commands = (*LOOK, ("checkout", "--force"), ("add", "new.bin"), ("push",))
+ALL: Commands = (("status", "--json"), ("show",), ("checkout", "--force"), ("add", "new.bin"))
 OUT = "outs:\n- md5: {md5}\n  size: 9\n  hash: md5\n  path: {path}\n"
 DEEP = "[" * 100_000
 BIDI = "\u202egpj.exe\u200b\x1b]0;owned\x07\x1b[2J"
@@ -72,18 +72,16 @@ def _pipeline(yaml: str, **more: str) -> Plant:
     return plant
 
 
-def _manifest_pipe(place: Place) -> None:
-    for root in ("cache", "storage"):
-        path = place.object(root, place.manifest)
-        place.pipe(path.with_name(path.name + ".dir"))
+def _manifest(make: str) -> Plant:
+    """A manifest nobody has read yet, as something that is no file."""
 
+    def plant(place: Place) -> None:
+        name = place.folder_of([{"md5": A, "relpath": make}])
+        for root in ("cache", "storage"):
+            path = place.object(root, f"{name}.dir")
+            place.pipe(path) if make == "pipe" else place.swap(path, make)
 
-def _manifest_endless(place: Place) -> None:
-    for root in ("cache", "storage"):
-        path = place.object(root, place.manifest)
-        path = path.with_name(path.name + ".dir")
-        path.unlink()
-        path.symlink_to("/dev/zero")
+    return plant
 
 
 def _objects(make: str) -> Plant:
@@ -112,7 +110,7 @@ METAFILES: dict[str, tuple[Plant, Commands]] = {
     "size huge": (lambda p: p.metafile(OUT.format(md5=p.name, path="x").replace("9\n", "9" * 400 + "\n")), ALL),
     "size negative": (lambda p: p.metafile(OUT.format(md5=p.name, path="x").replace("size: 9", "size: -9")), ALL),
     "yaml bomb": (lambda p: p.metafile("a: &a [x,x]\nb: &b [*a,*a]\nouts: [*b]\n"), ALL),
-    "yaml deep": (lambda p: p.metafile("meta: " + DEEP), ALL),
+    "yaml deep": (lambda p: p.metafile("meta: " + DEEP[:20_000]), ALL),
     "bidi names": (lambda p: p.metafile(OUT.format(md5=p.name, path=json.dumps(BIDI)), "e.dvc"), ALL),
     "metafile is a pipe": (lambda p: p.pipe(p.project / "model.bin.dvc"), ALL),
     "metafile is endless": (lambda p: p.link("model.bin.dvc", "/dev/zero"), ALL),
@@ -124,13 +122,22 @@ METAFILES: dict[str, tuple[Plant, Commands]] = {
     "manifest clash": (_dir_rows({"md5": A, "relpath": "a"}, {"md5": A, "relpath": "a/b"}), MOVE),
     "manifest md5": (_dir_rows({"md5": "../../../outside/precious.txt", "relpath": "a"}), MOVE),
     "manifest nonsense": (_dir_rows(1, [], None), MOVE),
-    "manifest is a pipe": (_manifest_pipe, MOVE),
-    "manifest is endless": (_manifest_endless, MOVE),
+    "manifest is a pipe": (_manifest("pipe"), MOVE),
+    "manifest is endless": (_manifest("/dev/zero"), MOVE),
     "object is a link": (_objects("link"), MOVE),
     "object is a pipe": (_objects("pipe"), MOVE),
     "object is endless": (_objects("/dev/zero"), MOVE),
     "object is a folder": (_objects("folder"), MOVE),
 }  # fmt: skip
+
+
+def _linked(relpath: str) -> Plant:
+    def plant(place: Place) -> None:
+        place.link(relpath, place.outside)
+        (place.project / "model.bin").unlink()  # so that there is something to check out
+
+    return plant
+
 
 LINKS: dict[str, tuple[Plant, Commands]] = {
     "parent is a link": (lambda p: p.link("data", p.outside), (("add", "data/precious.txt"), *MOVE, ("add", "data"))),
@@ -138,8 +145,8 @@ LINKS: dict[str, tuple[Plant, Commands]] = {
     "output is a link": (lambda p: p.link("model.bin", p.outside / "precious.txt"), ALL),
     "metafile under a link": (lambda p: p.link("ways", p.outside), (("add", "new.bin", "--file", "ways/new.bin.dvc"),)),
     "metafile outside": (lambda p: None, (("add", "new.bin", "--file", "../outside/n.dvc"), ("add", "new.bin", "--file", ".git/n.dvc"))),
-    ".dvc/tmp is a link": (lambda p: p.link(".dvc/tmp", p.outside), ALL),
-    "own state is a link": (lambda p: p.link(".dvc/tmp/modelkeep", p.outside), ALL),
+    ".dvc/tmp is a link": (_linked(".dvc/tmp"), ALL),
+    "own state is a link": (_linked(".dvc/tmp/modelkeep"), ALL),
     "own base is a link": (lambda p: p.link(".dvc/tmp/modelkeep/stat.sqlite", p.outside / "precious.txt"), ALL),
     "own base is a pipe": (lambda p: p.pipe(p.project / ".dvc/tmp/modelkeep/stat.sqlite"), ALL),
     "quarantine is a link": (lambda p: (p.link(".dvc/tmp/modelkeep/quarantine", p.outside), _objects("folder")(p)), MOVE),
@@ -224,8 +231,27 @@ SETTINGS: dict[str, tuple[Plant, Commands]] = {
     "git worktree elsewhere": (_git_config("[core]\n worktree = ../outside\n"), ALL),
     "git filter": (_git_config('[filter "evil"]\n clean = touch "$MARKER"\n'), (("status",), ("publish", "v9", "-n"))),
     "git fsmonitor": (_git_config('[core]\n fsmonitor = touch "$MARKER"\n'), (("status",), ("versions",), ("publish", "v9", "-n"))),
+    "undecodable names": (lambda p: _undecodable(p), (("versions", "--json"), ("versions",), *ALL, ("diff", "--json"))),
+    "hostile words": (lambda p: _words(p), (("versions",), ("show", "v6"), ("publish", "v7", "-n"), ("restore", "v6", "-n"))),
     "git cookie file": (_git_config("[http]\n cookieFile = {0}\n saveCookies = true\n"), (("status",), ("versions",))),
 }  # fmt: skip
+
+
+def _undecodable(place: Place) -> None:
+    head = builders.git(place.project, "rev-parse", "HEAD")
+    for folder in (b"/.git/refs/heads/", b"/.git/refs/tags/"):
+        with open(os.fsencode(place.project) + folder + b"b\xffd", "w") as file:
+            file.write(head + "\n")
+    with open(os.fsencode(place.project) + b"/f\xff.dvc", "w") as file:
+        file.write(OUT.format(md5=place.name, path="f"))
+    with open(os.fsencode(place.project) + b"/data/g\xff", "w") as file:
+        file.write("g")
+
+
+def _words(place: Place) -> None:
+    builders.git(place.project, "config", "user.name", BIDI)
+    builders.make_commit(place.project, {f"{BIDI}.txt".replace("/", "_"): "x"}, BIDI)
+    builders.make_tag(place.project, "v6", BIDI)
 
 
 def _tracked_local(place: Place) -> None:

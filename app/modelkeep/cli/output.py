@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,10 +13,21 @@ from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.paths import visible
 from modelkeep.core.values import Changes, Output, Presence, Version
 
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+
 
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(json_text(value, indent=2))
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """JSON that a terminal shows as it is: invisible, direction and undecodable characters are escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _UNSEEN.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def size_text(size: int | None) -> str:
@@ -141,7 +153,7 @@ def show_error(error: ModelkeepError, *, as_json: bool) -> None:
             "hint": error.hint,
             "paths": list(error.paths),
         }
-        print(json.dumps(value, ensure_ascii=False), file=sys.stderr)
+        print(json_text(value), file=sys.stderr)
         return
     print(f"modelkeep: {visible(error.title)}", file=sys.stderr)
     for line in error.detail.splitlines():

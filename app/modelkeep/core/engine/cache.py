@@ -34,6 +34,7 @@ BATCH_BYTES = 256 << 20
 #: A temporary file untouched for this long (seconds) belongs to a program that was killed.
 STALE = 3600.0
 _OBJECTS = "files/md5"
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def open_cache(root: Path, quarantine: Path, *, shared: bool = False) -> Cache:
@@ -168,17 +169,23 @@ class Cache(ObjectStore):
         if oid.legacy:
             return self._copy_out_stream(oid, target, progress)
         try:
-            file = os.open(self.path(oid), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            file = os.open(self.path(oid), _READ)
         except FileNotFoundError:
-            raise NotFound(f"Object {oid.name} is not in {self.name}.", paths=(oid.name,)) from None
+            raise self._missing(oid) from None
         try:
-            actual, size = copy_hashing(file, target, os.fstat(file).st_size, progress.advance)
+            facts = os.fstat(file)
+            if not stat.S_ISREG(facts.st_mode):
+                raise self._missing(oid)
+            actual, size = copy_hashing(file, target, facts.st_size, progress.advance)
         finally:
             os.close(file)
         if actual != oid.hash:
             self.quarantine(oid)
             raise CorruptObject(oid.name, self.name, actual=actual, hint="Fetch it again.")
         return size
+
+    def _missing(self, oid: ObjectId) -> NotFound:
+        return NotFound(f"Object {oid.name} is not in {self.name}.", paths=(oid.name,))
 
     def _copy_out_stream(self, oid: ObjectId, target: int, progress: Progress) -> int:
         size = 0

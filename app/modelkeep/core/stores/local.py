@@ -17,6 +17,8 @@ from modelkeep.core.stores.base import Done, Failed, Incoming, Item, Store, Trai
 BATCH_FILES = 2000
 BATCH_BYTES = 256 << 20
 _CHUNK = 1 << 20
+#: A pipe in the place of a file must not keep the reader waiting.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 # LocalStore.list hides the built-in name inside the class.
 _Names = list[str]
@@ -105,12 +107,15 @@ class LocalStore(Store):
     def read(self, key: str, *, offset: int = 0, progress: Progress = SILENT) -> Iterator[bytes]:
         path = self.path(key)
         try:
-            file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by the with below
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            number = os.open(path, _READ)
+        except (FileNotFoundError, NotADirectoryError):
             raise missing(key, self.describe()) from None
         except OSError as error:
             raise _unreadable(key, error) from error
-        with file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
+            raise missing(key, self.describe())
+        with open(number, "rb", buffering=0) as file:
             try:
                 file.seek(offset)
                 while chunk := file.read(_CHUNK):
