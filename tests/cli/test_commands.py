@@ -172,6 +172,8 @@ def test_no_display_is_said_and_a_picture_is_drawn(
 ) -> None:
     monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
     assert "no display" in keep("open", cwd=ready, code=2).stderr
+    monkeypatch.setenv("DISPLAY", ":4711")  # named, but nothing answers
+    assert "no display" in keep("open", cwd=ready, code=2).stderr
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     keep("open", "--picture", "window.png", cwd=ready)
     assert (ready / "window.png").read_bytes().startswith(b"\x89PNG")

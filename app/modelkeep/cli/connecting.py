@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from modelkeep.cli.display import has_display
 from modelkeep.cli.output import changes_json, print_changes, print_json, print_table
 from modelkeep.cli.terminal import TerminalQuestions
 from modelkeep.core.errors import UsageError
@@ -205,13 +206,6 @@ def _window(folder: Path | None, arguments: argparse.Namespace) -> Callable[[], 
             hint="Draw it to a file: modelkeep open FOLDER --picture FILE.png, or use the other commands.",
         )
     return lambda: int(arguments.window(folder, None))
-
-
-def has_display() -> bool:
-    """Whether a window can be opened: Qt would abort the program where it cannot."""
-    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def demo(arguments: argparse.Namespace, progress: Progress) -> Show:

@@ -132,8 +132,9 @@ def undo(project: Project, progress: Progress = SILENT) -> Changes:
     tag = record.get("tag") or (_own_tag(project, record) if record["step"] == "tag" else None)
     if tag:
         history.delete_tag(record["version"], expect=tag)
-    if record.get("commit"):
-        history.reset_commit(record["branch"], record["commit"], record["base"])
+    commit = record.get("commit") or (_own_commit(project, record) if record["step"] == "commit" else None)
+    if commit:
+        history.reset_commit(record["branch"], commit, record["base"])
     _restore_texts(project, record)
     _journal(project).clear()
     return Changes(
@@ -145,6 +146,16 @@ def undo(project: Project, progress: Progress = SILENT) -> Changes:
 
 def _journal(project: Project) -> Journal:
     return Journal(project.root, "publish")
+
+
+def _own_commit(project: Project, record: dict[str, Any]) -> str | None:
+    """Our commit where a kill came after it was made and before the record knew."""
+    history = project.git()
+    branch, head = history.head()
+    if branch != record["branch"] or head in ("", record["base"]):
+        return None
+    ours = history.parent(head) == record["base"] and history.message(head) == record["message"]
+    return head if ours else None
 
 
 def _own_tag(project: Project, record: dict[str, Any]) -> str | None:
@@ -249,20 +260,20 @@ class _Run:
         if self.record.get("commit"):
             return
         if head != self.record["base"]:
-            self._adopt(head)
+            self._adopt()
         elif set(paths) & set(history.changes()):
             self.record["commit"] = history.commit(paths, self.record["message"], self.progress)
         self._prove_commit()
 
-    def _adopt(self, head: str) -> None:
+    def _adopt(self) -> None:
         """The kill came after our commit and before the journal knew of it, or someone else committed."""
-        history = self.project.git()
-        if history.parent(head) != self.record["base"] or history.message(head) != self.record["message"]:
+        commit = _own_commit(self.project, self.record)
+        if commit is None:
             raise Refused(
                 "The branch has moved since this publish began.",
                 hint="Undo it (modelkeep publish --undo) and publish again.",
             )
-        self.record["commit"] = head
+        self.record["commit"] = commit
 
     def _prove_commit(self) -> None:
         """The commit must name exactly what was proven: no object comes in by another way."""

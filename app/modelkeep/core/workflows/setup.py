@@ -16,7 +16,15 @@ from modelkeep.core.credentials import NO_QUESTIONS, Questions, Vault
 from modelkeep.core.durable import write_file
 from modelkeep.core.engine.configuration import change_config, read_levels
 from modelkeep.core.engine.history import History
-from modelkeep.core.errors import KeyringUnavailable, NoRemote, Refused, Unsupported, UsageError
+from modelkeep.core.errors import (
+    KeyringUnavailable,
+    LoginFailed,
+    LoginNeeded,
+    NoRemote,
+    Refused,
+    Unsupported,
+    UsageError,
+)
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
@@ -273,7 +281,10 @@ def trust_host(project: Project, name: str | None, fingerprint: str, progress: P
     if not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}=?", fingerprint):
         raise UsageError(f"{fingerprint} is not a SHA256 fingerprint.", hint="It looks like SHA256:uNiReFz…")
     project.credentials.expect_fingerprint(fingerprint.rstrip("="))
-    said = test_remote(project, name, progress)
+    try:
+        said = test_remote(project, name, progress)
+    except (LoginNeeded, LoginFailed) as error:  # the key was remembered before anything was asked
+        said = f"{error.title} Log in once: modelkeep login {project.remote_config(name).name}"
     return Changes(Change.CONFIG, "The host key is known now.", notes=(said,))
 
 
