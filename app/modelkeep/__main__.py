@@ -5,13 +5,23 @@ The one place that knows both faces. The window's libraries are imported only wh
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run Modelkeep with `argv` (default: the program's arguments) and return its exit code."""
-    arguments = sys.argv[1:] if argv is None else argv
+    if argv is not None:
+        return _run(argv)
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while parts are imported nothing is under way
+    code = _run(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over, and the exit code is known
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     from modelkeep.cli import COMMANDS
     from modelkeep.cli import main as run
     from modelkeep.core.logfile import start_log
