@@ -198,6 +198,7 @@ def test_local_paths_are_relative_to_the_config_file(tmp_path: Path) -> None:
     ("section", "key", "value"),
     [
         ("core", "evil", "x"), ("evil", "a", "x"), ('remote "r"', "url", "a\nb"), ('remote "r"', "url", "%(x)s"),
+        ('remote "r"', "user", "\xa0x"), ('remote "r"', "user", "x\u3000"),
         ('remote "a]"', "url", "x"), ('remote "a\'b"', "url", "x"), ('remote " "', "url", "x"),
     ],
 )  # fmt: skip

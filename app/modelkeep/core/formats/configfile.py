@@ -184,6 +184,8 @@ def _check_change(section: str, key: str, value: str) -> None:
         # The value is not repeated: it may be a secret.
         what = "a secret" if key in SECRET_KEYS else "a value"
         raise UsageError(f"{kind}.{key} cannot hold {what} with %(…)s or control characters.")
+    if value.strip() != value.strip(" "):
+        raise UsageError(f"{kind}.{key} cannot begin or end with a special space; DVC would drop it.")
     if "'" in value and '"' in value and ("'''" in value and '"""' in value):
         raise UsageError(f"{kind}.{key} cannot hold both kinds of triple quotes.")
 
