@@ -256,6 +256,24 @@ cache.open_cache(root, root.parent / "quarantine").insert_files(
 """
 
 
+def test_leftovers_of_a_kill_are_swept_by_the_next_insertion_unless_one_is_at_work(
+    cache: Cache, work: Path
+) -> None:
+    builders.write_tree(work, {"a": "a", "b": "b"})
+    cache.insert_files(Tree(work), sources(work, "a"))
+    left = cache.root / "files/md5" / f".{'x' * 22}.tmp"
+
+    def insert_b_with_a_leftover() -> bool:
+        left.write_bytes(b"half")
+        os.utime(left, (time.time() - 60,) * 2)
+        cache.insert_files(Tree(work), sources(work, "b"))
+        return left.exists()
+
+    with cache._at_work():
+        assert insert_b_with_a_leftover()
+    assert not insert_b_with_a_leftover()
+
+
 def test_killed_at_any_moment_no_wrong_object_and_the_next_run_completes(tmp_path: Path, work: Path) -> None:
     files = {f"f{n:04}": builders.some_bytes(20_000, seed=n) for n in range(400)}
     builders.write_tree(work, files)

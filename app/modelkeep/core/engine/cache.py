@@ -33,6 +33,8 @@ BATCH_FILES = 2000
 BATCH_BYTES = 256 << 20
 #: A temporary file untouched for this long (seconds) belongs to a program that was killed.
 STALE = 3600.0
+#: The same where no insertion is at work: what is younger may be DVC trying which links work.
+_MOMENT = 10.0
 _OBJECTS = "files/md5"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -91,9 +93,15 @@ class Cache(ObjectStore):
             self._check_space(sum(source.status.st_size for source in waiting))
         insertion = Insertion(tree, _OBJECTS, self._name, memory, progress)
         for group in _groups(waiting):
-            with self._batch() as batch:
+            with self._at_work(), self._batch() as batch:
                 inserted |= insertion.run(batch, group)
         return inserted
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """While it lasts, no program takes the temporary files of insertions for leftovers."""
+        with _flocked(os.path.join(self.root, _OBJECTS), alone=False):
+            yield
 
     def put(self, data: bytes, *, is_dir: bool = False) -> ObjectId:
         """Store `data` (a manifest, with `is_dir`) as an object, durably. Its files must be there before."""
@@ -144,7 +152,9 @@ class Cache(ObjectStore):
                         path.chmod(self._dir_mode)
         except OSError as error:
             raise store_failed(error, str(self.root)) from error
-        self._sweep_folder(os.path.join(self.root, _OBJECTS), STALE)
+        top = os.path.join(self.root, _OBJECTS)
+        with _flocked(top, alone=True) as is_alone:
+            self._sweep_folder(top, _MOMENT if is_alone else STALE)
 
     def _check_space(self, need: int) -> None:
         need += need // 20
@@ -235,6 +245,32 @@ class Cache(ObjectStore):
                         os.unlink(entry.path)
                         removed += 1
         return removed
+
+
+@contextlib.contextmanager
+def _flocked(folder: str, *, alone: bool) -> Iterator[bool]:
+    """Hold a lock on `folder` itself, shared (waiting a moment for it) or `alone` (or not at all); yields
+    whether it is held.
+
+    The system frees it when the program ends, however it ends. Where folders cannot be locked, it is not had.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield False
+        return
+    fd = -1
+    try:
+        try:
+            fd = os.open(folder, os.O_RDONLY)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+            held = True
+        except OSError:
+            held = False
+        yield held
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
 def _groups(sources: Iterable[Source]) -> Iterator[list[Source]]:

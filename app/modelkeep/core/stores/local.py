@@ -130,11 +130,12 @@ class LocalStore(Store):
         self._make_folders("")
         batch = Batch(self._tree, mode=self._file_mode)
         staged: list[Item] = []
+        made: set[str] = set()
         size = 0
         try:
             for item in items:
                 progress.check()
-                written = self._stage(batch, item, progress, failed)
+                written = self._stage(batch, item, made, progress, failed)
                 if written is None:
                     continue
                 staged.append(Item(item.key, written))
@@ -147,9 +148,14 @@ class LocalStore(Store):
             batch.discard()
             raise
 
-    def _stage(self, batch: Batch, item: Incoming, progress: Progress, failed: Failed) -> int | None:
+    def _stage(
+        self, batch: Batch, item: Incoming, made: set[str], progress: Progress, failed: Failed
+    ) -> int | None:
         try:
-            self._make_folders(checked(item.key).rpartition("/")[0])
+            folder = checked(item.key).rpartition("/")[0]
+            if folder not in made:
+                self._make_folders(folder)
+                made.add(folder)
             written = batch.stage(item.key, _counted(item, progress))
         except Cancelled:
             raise
