@@ -265,7 +265,7 @@ def test_leftovers_of_a_kill_are_swept_by_the_next_insertion_unless_one_is_at_wo
 
     def insert_b_with_a_leftover() -> bool:
         left.write_bytes(b"half")
-        os.utime(left, (time.time() - 60,) * 2)
+        os.utime(left, (time.time() - 600,) * 2)
         cache.insert_files(Tree(work), sources(work, "b"))
         return left.exists()
 

@@ -33,8 +33,8 @@ BATCH_FILES = 2000
 BATCH_BYTES = 256 << 20
 #: A temporary file untouched for this long (seconds) belongs to a program that was killed.
 STALE = 3600.0
-#: The same where no insertion is at work: what is younger may be DVC trying which links work.
-_MOMENT = 10.0
+#: The same where no insertion is at work: what is younger may be DVC's, which tells nobody of its work.
+_MOMENT = 300.0
 _OBJECTS = "files/md5"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
