@@ -10,6 +10,7 @@ import pytest
 
 import builders
 from conftest import Dvc
+from modelkeep.core.errors import Refused
 from modelkeep.core.project import Project
 from modelkeep.core.values import State
 from modelkeep.core.workflows import data, interrupted, publish, restore, review
@@ -93,6 +94,10 @@ def test_it_is_told_and_finished(
         stop(patch, where)
         start_restore(two_versions)
     assert "Restoring v1" in review.status(two_versions).problems[0].reason
+    with pytest.raises(Refused, match="Restoring v1"):
+        data.add(two_versions, ["data"])
+    with pytest.raises(Refused, match="Restoring v1"):
+        publish.publish(two_versions, publish.plan_publish(two_versions, "v3"))
     finish(two_versions)
     assert_at_v1(two_versions)
     assert builders.git(two_versions.root, "branch", "--show-current").strip() == "from-v1"

@@ -49,6 +49,7 @@ def add(
 ) -> Changes:
     """Start tracking `targets` (project-relative paths) or record their current content as it is now."""
     project.require_trust("add")
+    interrupted.refuse(project)
     done = project.workspace.add(list(targets), file=file, glob=glob, progress=progress)
     return replace(done, same_as=(f"dvc add {' '.join(targets)}",))
 

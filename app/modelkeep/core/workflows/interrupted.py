@@ -61,6 +61,13 @@ def notices(project: Project) -> tuple[Problem, ...]:
     return () if half is None else (Problem("checkout", half.text),)
 
 
+def refuse(project: Project) -> None:
+    """Raise Refused while a restore is half done: the data of one version would be recorded into another."""
+    switch = found(project)
+    if switch is not None:
+        raise Refused(switch.text, hint="Finish it first: modelkeep checkout")
+
+
 # -- carrying out --------------------------------------------------------------------------------------
 
 

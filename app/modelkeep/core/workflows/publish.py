@@ -17,7 +17,7 @@ from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Change, Changes, Output
-from modelkeep.core.workflows import data, publish_record
+from modelkeep.core.workflows import data, interrupted, publish_record
 from modelkeep.core.workflows.journal import Journal
 from modelkeep.core.workflows.publish_plan import (
     STEP_TEXT,
@@ -64,6 +64,7 @@ def publish(project: Project, plan: PublishPlan, progress: Progress = SILENT) ->
     if blocking:
         raise Refused(f"Version {plan.version} cannot be published: {blocking[0].text}", hint=blocking[0].fix)
     project.require_trust("publish")
+    interrupted.refuse(project)
     branch, base = project.git().head()
     record: dict[str, Any] = {
         "version": plan.version,
