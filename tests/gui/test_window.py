@@ -64,7 +64,7 @@ def test_contents_follow_the_version_and_open_folders_from_the_manifest(window, 
 
 def test_the_workspace_shows_what_is_not_recorded(window, session):
     assert session.version == WORKSPACE
-    assert ["model.onnx", "~ changed"] in [row[:2] for row in rows(window.contents.view)]
+    assert ["model.onnx", "~ changed", "not recorded"] in [row[:3] for row in rows(window.contents.view)]
     assert window.details.changes.title.text() == "Uncommitted changes"
 
 
@@ -121,6 +121,41 @@ def test_without_a_project_only_ways_to_begin_are_offered(window, session, rest)
     enabled = {name for name in window.command.names() if window.command[name].isEnabled()}
     assert {"open", "clone", "new", "demo", "palette", "quit"} <= enabled
     assert not {"publish", "push", "add", "restore", "compare"} & enabled
+
+
+def test_work_on_the_start_page_is_seen_and_can_be_cancelled(window, session, rest):
+    session.close()
+    rest(session)
+    job = session.write("Clone", lambda progress: None)
+    assert window.pages.currentWidget() is window.welcome
+    assert window.activity.isVisible()
+    rest(session)
+    assert job.state is State.DONE
+
+
+def test_changed_data_is_never_called_safe(window, session, rest):
+    session.select(version(session, "v1.1"))
+    window.command["push-version"].trigger()
+    rest(session)
+    assert rows(window.versions.view)[0][1] == "not recorded"
+    assert "1 output changed" in window.status.safety.accessibleName()
+
+
+def test_without_a_remote_everything_is_only_here(window, session, flowers, rest, qtbot):
+    (flowers / ".dvc" / "config").write_text("")
+    window.command["refresh"].trigger()
+    rest(session)
+    assert {row[1] for row in rows(window.versions.view, index_of(window.versions.view, "Tags"))[:2]} == {
+        "only here"
+    }
+    assert "only on this machine" in window.status.safety.accessibleName()
+
+
+def test_a_closed_comparison_gives_the_keyboard_back(window, session, rest):
+    window.show_compare(version(session, "v1.0"), version(session, "v1.1"))
+    rest(session)
+    window._close_tab(1)
+    assert window.focusWidget() is window.versions.view
 
 
 def test_push_from_the_window_makes_everything_safe(window, session, rest):

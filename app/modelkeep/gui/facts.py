@@ -20,6 +20,7 @@ from modelkeep.core.values import (
     Presence,
     Remote,
     Snapshot,
+    State,
     Status,
     Version,
     VersionList,
@@ -70,6 +71,11 @@ class Facts(QObject):
     def total(self) -> Presence | None:
         """The workspace's outputs together: what the status bar tells."""
         return self._presence.get(WORKSPACE.key)
+
+    def unrecorded(self) -> frozenset[str]:
+        """Outputs of the workspace whose present content is recorded nowhere, so that no badge counts it."""
+        states = self.status.outputs if self.status else ()
+        return frozenset(one.output.path for one in states if one.state in (State.MODIFIED, State.NEW))
 
     def find(self, key: str) -> Version | None:
         """The listed version with this key."""

@@ -32,6 +32,18 @@ def where(presence: Presence | None) -> Sign:
     }[found]
 
 
+def not_recorded() -> Sign:
+    """The badge of an output whose content changed since it was added: no cache and no remote has it."""
+    return Sign("only-here", translate("Where", "not recorded"), "warn")
+
+
+def not_recorded_tip() -> str:
+    """What to do about it."""
+    return translate(
+        "Where", "The content changed and is only in the workspace. Publish a version or record the changes."
+    )
+
+
 def where_tip(presence: Presence | None) -> str:
     """The badge in numbers."""
     if presence is None or not presence.objects:

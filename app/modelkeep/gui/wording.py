@@ -18,9 +18,7 @@ UNKNOWN = "—"
 def size(count: int | None) -> str:
     """Bytes for people, such as `1.2 MB`."""
     return (
-        UNKNOWN
-        if count is None
-        else str(humanize.naturalsize(count, format="%.1f")).replace("Bytes", "bytes")
+        UNKNOWN if count is None else str(humanize.naturalsize(count, format="%.1f")).replace("Byte", "byte")
     )
 
 

@@ -79,6 +79,16 @@ def test_a_changed_output_is_added_by_itself(opened, git_remote):
     )
 
 
+def test_the_estimate_counts_what_was_recorded_but_never_pushed(opened):
+    first(opened)
+    (opened.root / "model.bin").write_bytes(b"\0model 2, larger")
+    data.add(opened, ["model.bin"])
+    review.presence(opened, opened.workspace.outputs().outputs)  # the window has listed the remote
+    plan = plan_publish(opened, "v1.1", "Better")
+    assert plan.add == ()
+    assert (plan.files, plan.bytes) == (1, len(b"\0model 2, larger"))
+
+
 def test_unrelated_changes_stay_out_of_the_version(opened, git_remote):
     first(opened)
     (opened.root / "notes.txt").write_text("draft")

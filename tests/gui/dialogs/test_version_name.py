@@ -18,6 +18,10 @@ from modelkeep.gui.dialogs.version_name import next_name
         (("v2.0.3",), "v2.0.4"),
         (("1.4",), "1.5"),
         (("v1.0", "v1.1-rc1"), "v1.1"),
+        (("v1.1", "v1.3-rc1"), "v1.3"),
+        (("v1.3", "v1.3-rc1"), "v1.4"),
+        (("v2.0.0-beta.2",), "v2.0.0"),
+        (("v1.0", "2024.01-photos"), "v1.1"),
     ],
 )
 def test_the_suggestion_follows_the_highest(names: tuple[str, ...], expected: str) -> None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import State, Status
+from modelkeep.core.workflows import data
 from modelkeep.core.workflows.journal import Journal
+from modelkeep.core.workflows.review import presence
 
 STEPS = ("add", "push", "verify", "commit", "tag", "git-push")
 STEP_TEXT = {
@@ -145,9 +147,13 @@ def _commit_paths(project: Project, status: Status, add: tuple[str, ...]) -> tup
 
 
 def _to_send(project: Project, status: Status, add: tuple[str, ...], remote: str | None) -> tuple[int, int]:
-    """An estimate before anything is hashed: data to add by its size on disk."""
+    """An estimate before anything is hashed: data to add by its size on disk, and what was recorded earlier
+    but is not on the remote as far as an earlier listing says."""
     measured = [project.workspace.measure(path) for path in add]
-    return sum(files for files, _ in measured), sum(size for _, size in measured)
+    kept = [s.output for s in status.outputs if s.output.path not in add and data.is_pushed(s.output)]
+    waiting = presence(project, kept, ask_remote=False).values() if remote else ()
+    files = sum(files for files, _ in measured) + sum(one.only_here for one in waiting)
+    return files, sum(size for _, size in measured) + sum(one.only_here_bytes for one in waiting)
 
 
 def _steps(plan: PublishPlan) -> tuple[Step, ...]:

@@ -198,6 +198,8 @@ class _Listings:
 
     def of(self, name: str | None) -> tuple[datetime, dict[str, int]] | None:
         name = name or self.project.config.default_remote
+        if not self.project.config.remotes():
+            return datetime.now(UTC), {}  # there is nobody to ask: what is here is only here
         if name is None or name in self.failed:
             return None
         known = self.project.listings.get(name)

@@ -6,16 +6,21 @@ import re
 from collections.abc import Iterable
 
 _SEMVER = re.compile(r"(v?)(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
+_CANDIDATE = re.compile(r"(v?\d{1,9}\.\d{1,9}(?:\.\d{1,9})?)-(?:rc|alpha|beta|pre|dev)[0-9A-Za-z.-]*")
 FIRST = "v1.0"
 
 
 def next_name(names: Iterable[str]) -> str:
-    """The name after the highest SemVer one: v1.1 -> v1.2, v2.0.0 -> v2.1.0, v2.0.3 -> v2.0.4; else v1.0."""
+    """The name after the highest SemVer one: v1.1 -> v1.2, v2.0.0 -> v2.1.0, v2.0.3 -> v2.0.4; else v1.0. After
+    a candidate for a higher one, such as v1.3-rc1, it is that: v1.3."""
     taken = set(names)
     known = [match for name in taken if (match := _SEMVER.fullmatch(name))]
-    if not known:
+    names_to_be = (match[1] for name in taken if (match := _CANDIDATE.fullmatch(name)))
+    coming = [match for name in names_to_be if (match := _SEMVER.fullmatch(name))]
+    if not known and not coming:
         return FIRST
-    name = _after(max(known, key=_order))
+    last = max((*known, *coming), key=_order)
+    name = _after(last) if last in known else last[0]
     while name in taken:
         match = _SEMVER.fullmatch(name)
         assert match is not None

@@ -76,12 +76,10 @@ class ContentsPanel(QWidget):
                 "data",
                 translate("Contents", "Data"),
                 lambda item: self._where(item).word,
-                tip=lambda item: (
-                    signs.where_tip(self._presence.get(item.output.path)) if not item.entry else ""
-                ),
+                tip=lambda item: self._where_tip(item),
                 icon=lambda item: _sign_icon(self._where(item)),
                 colour=lambda item: self._where(item).role,
-                width=148,
+                width=136,
             ),
             Column(
                 "size",
@@ -123,7 +121,23 @@ class ContentsPanel(QWidget):
     def _where(self, item: Item) -> Sign:
         if item.entry is not None:
             return Sign("", "", "muted")
+        if self._is_unrecorded(item):
+            return signs.not_recorded()
         return signs.where(self._presence.get(item.output.path))
+
+    def _where_tip(self, item: Item) -> str:
+        if item.entry:
+            return ""
+        said = signs.where_tip(self._presence.get(item.output.path))
+        return f"{signs.not_recorded_tip()}\n{said}" if self._is_unrecorded(item) else said
+
+    def _is_unrecorded(self, item: Item) -> bool:
+        facts = self._session.facts
+        return (
+            facts is not None
+            and self._session.version == WORKSPACE
+            and item.output.path in facts.unrecorded()
+        )
 
     def _change_tip(self, item: Item) -> str:
         word = signs.change(item.mark).word

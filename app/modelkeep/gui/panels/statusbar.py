@@ -26,6 +26,7 @@ class StatusPanel(QFrame):
         self.setFixedHeight(theme.ROW)
         self._session = session
         self.remote = Badge()
+        self.remote.clicked.connect(lambda: self._manage_remotes(actions))
         self.safety = Badge()
         self.told = ElidedLabel(look="muted", size="small")
         self.job = ElidedLabel(look="muted", size="small")
@@ -57,6 +58,10 @@ class StatusPanel(QFrame):
         self._show()
         self._show_job()
 
+    def _manage_remotes(self, actions: ActionSet) -> None:
+        facts = self._session.facts
+        actions["remotes" if facts is not None and facts.remotes else "add-remote"].trigger()
+
     def _opening(self, folder: str) -> None:
         self._tell(translate("Status", "Opening {folder}").format(folder=folder))
 
@@ -68,6 +73,7 @@ class StatusPanel(QFrame):
         facts = self._session.facts
         assert facts is not None
         facts.presence_changed.connect(self._show)
+        facts.status_changed.connect(self._show)
         facts.failed.connect(lambda error: self._tell(str(error)))
         self.told.setText("")
         self._show()
@@ -82,7 +88,7 @@ class StatusPanel(QFrame):
         sign, tip = self._remote_sign()
         self.remote.set(sign.icon, sign.word, sign.role, tip)
         if total is not None:
-            safe = safety(total, facts.only_here)
+            safe = safety(total, facts.only_here, len(facts.unrecorded()))
             self.safety.set(
                 safe.icon, safe.word, safe.role, translate("Status", "The outputs of the workspace")
             )
@@ -92,7 +98,7 @@ class StatusPanel(QFrame):
         assert facts is not None
         if not facts.remotes:
             return Sign("warning", translate("Status", "no remote"), "warn"), translate(
-                "Status", "Data stays on this machine until a remote is added"
+                "Status", "Data stays on this machine until a remote is added. Click to add one."
             )
         remote = facts.remotes[0]
         if facts.remote_problem is not None:
@@ -119,8 +125,8 @@ class StatusPanel(QFrame):
         self.bar.setValue(round((fraction or 0) * 1000))
 
 
-def safety(total: Presence, outputs: int) -> Sign:
-    """The workspace's data in one sentence."""
+def safety(total: Presence, outputs: int, unrecorded: int = 0) -> Sign:
+    """The workspace's data in one sentence; `unrecorded` outputs changed since they were added."""
     if total.asked is None:
         return Sign("unknown", translate("Status", "remote not asked yet"), "muted")
     if total.nowhere:
@@ -133,4 +139,7 @@ def safety(total: Presence, outputs: int) -> Sign:
             text.format(outputs=wording.outputs(outputs), size=wording.size(total.only_here_bytes)),
             "warn",
         )
+    if unrecorded:
+        text = translate("Status", "{outputs} changed, not recorded yet")
+        return Sign("only-here", text.format(outputs=wording.outputs(unrecorded)), "warn")
     return Sign("both", translate("Status", "all data is on the remote"), "good")

@@ -8,12 +8,22 @@ from typing import Any
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QWidget
 
-from modelkeep.core.values import WORKSPACE, Presence, Snapshot, Status, Version, VersionKind, VersionList
+from modelkeep.core.values import (
+    WORKSPACE,
+    Presence,
+    Snapshot,
+    Status,
+    Version,
+    VersionKind,
+    VersionList,
+    Where,
+)
 from modelkeep.gui import signs, wording
 from modelkeep.gui.actions import ActionSet
 from modelkeep.gui.facts import Facts
 from modelkeep.gui.models import Column, TreeModel
 from modelkeep.gui.session import Session
+from modelkeep.gui.signs import Sign
 from modelkeep.gui.views import Pane, TreeTable
 from modelkeep.gui.widgets import column
 from modelkeep.gui.wording import translate
@@ -111,11 +121,11 @@ class VersionsPanel(QWidget):
             Column(
                 "data",
                 translate("Versions", "Data"),
-                lambda v: of(v, lambda one: signs.where(self._presence(one)).word),
-                tip=lambda v: of(v, lambda one: signs.where_tip(self._presence(one))),
+                lambda v: of(v, lambda one: self._where(one).word),
+                tip=lambda v: of(v, self._where_tip),
                 icon=lambda v: of(v, self._where_icon, None),
-                colour=lambda v: of(v, lambda one: signs.where(self._presence(one)).role),
-                width=148,
+                colour=lambda v: of(v, lambda one: self._where(one).role),
+                width=136,
             ),
             Column(
                 "outputs",
@@ -163,8 +173,21 @@ class VersionsPanel(QWidget):
     def _presence(self, version: Version) -> Presence | None:
         return self._facts.presence(version) if self._facts else None
 
+    def _where(self, version: Version) -> Sign:
+        found = self._presence(version)
+        if self._is_unrecorded(version) and (found is None or found.where in (Where.BOTH, Where.NONE)):
+            return signs.not_recorded()
+        return signs.where(found)
+
+    def _where_tip(self, version: Version) -> str:
+        said = signs.where_tip(self._presence(version))
+        return f"{signs.not_recorded_tip()}\n{said}" if self._is_unrecorded(version) else said
+
+    def _is_unrecorded(self, version: Version) -> bool:
+        return version == WORKSPACE and self._facts is not None and bool(self._facts.unrecorded())
+
     def _where_icon(self, version: Version) -> tuple[str, str] | None:
-        sign = signs.where(self._presence(version))
+        sign = self._where(version)
         return (sign.icon, sign.role) if sign.word else None
 
     def _of_snapshot(self, version: Version, get: Any, otherwise: Any = "") -> Any:
