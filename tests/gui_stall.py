@@ -1,7 +1,12 @@
-"""Measures how long the event loop was away: a 50 ms timer in the GUI thread, read from outside it."""
+"""Measures how long the event loop was away: a 50 ms timer in the GUI thread, read from outside it.
+
+`MachineWatch` measures the same of a process that does nothing: that much is the machine's own doing.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 from PySide6.QtCore import QTimer
@@ -33,3 +38,32 @@ class StallWatch:
         self.worst = max(self.worst, now - self._last - self.PERIOD)
         self._last = now
         self.beats += 1
+
+
+_SLEEPER = """
+import select, sys, time
+worst, last = 0.0, time.monotonic()
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    for _ in range(20000):  # a few milliseconds of work, as the repainting of a progress bar is
+        pass
+    now = time.monotonic()
+    worst, last = max(worst, now - last - 0.02), now
+print(worst)
+"""
+
+
+class MachineWatch:
+    """`worst` is the longest time in seconds that an idle process on this machine was kept waiting."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+
+    def __enter__(self) -> MachineWatch:
+        self._sleeper = subprocess.Popen(
+            [sys.executable, "-c", _SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        said, _nothing = self._sleeper.communicate("\n", timeout=10)
+        self.worst = float(said)

@@ -84,19 +84,19 @@ class MainWindow(QMainWindow):
         self.panes = QSplitter(Qt.Orientation.Horizontal)
         self.panes.addWidget(self.versions)
         self.panes.addWidget(self.tabs)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.welcome)
+        self.pages.addWidget(self.panes)
         self.upper = QSplitter(Qt.Orientation.Vertical)
-        self.upper.addWidget(self.panes)
+        self.upper.addWidget(self.pages)
         self.upper.addWidget(self.activity)
         self.upper.setStretchFactor(0, 1)
         for splitter in (self.center, self.panes, self.upper):
             splitter.setChildrenCollapsible(False)
             splitter.setHandleWidth(1)
-        self.pages = QStackedWidget()
-        self.pages.addWidget(self.welcome)
-        self.pages.addWidget(self.upper)
         middle = QWidget()
         middle.setLayout(
-            column(self.header, self.banner, Hairline(), self.pages, Hairline(), self.status, spacing=0)
+            column(self.header, self.banner, Hairline(), self.upper, Hairline(), self.status, spacing=0)
         )
         self.setCentralWidget(middle)
 
@@ -114,7 +114,7 @@ class MainWindow(QMainWindow):
 
     def _show_project(self) -> None:
         project = self._session.project
-        self.pages.setCurrentWidget(self.upper if project else self.welcome)
+        self.pages.setCurrentWidget(self.panes if project else self.welcome)
         name = wording.line(project.name) if project else ""
         self.setWindowTitle(f"{name} — Modelkeep" if name else "Modelkeep")
         self._close_tab(1)
@@ -167,13 +167,16 @@ class MainWindow(QMainWindow):
 
     def _close_tab(self, place: int) -> None:
         if self.compare_tab is not None and place == 1:
+            held = self.compare_tab.isAncestorOf(self.focusWidget()) if self.focusWidget() else True
             self.tabs.removeTab(1)
             self.compare_tab.deleteLater()
             self.compare_tab = None
             self.tabs.tabBar().hide()
+            if held:
+                self.versions.view.setFocus()
 
     def _job_added(self, job: Any) -> None:
-        if not job.quiet and self._session.project is not None:
+        if not job.quiet:
             self.activity.show()
 
     def _job_ended(self, job: Any) -> None:
@@ -185,8 +188,8 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Sizes and columns as they were at first."""
         width = max(self.width(), 1024)
-        self.panes.setSizes([round(width * 0.33), round(width * 0.67)])
-        self.center.setSizes([round(width * 0.4), round(width * 0.27)])
+        self.panes.setSizes([round(width * 0.34), round(width * 0.66)])
+        self.center.setSizes([round(width * 0.4), round(width * 0.26)])
         self.details.splitter.setSizes([320, 400])
         self.upper.setSizes([round(self.height() * 0.75), theme.GRID * 22])
         self.activity.hide()

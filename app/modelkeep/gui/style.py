@@ -8,6 +8,8 @@ from __future__ import annotations
 from string import Template
 from typing import Any
 
+from modelkeep.resources import resource
+
 _SHEET = Template("""
 QMainWindow, QDialog { background: $window; }
 QDialog#palette { background: $raised; border: 1px solid $border; }
@@ -27,7 +29,7 @@ QLabel[look="bad"] { color: $bad; }
 QAbstractItemView { background: $base; border: 0; outline: 0; selection-background-color: $selection;
     selection-color: $text; show-decoration-selected: 0; }
 QAbstractItemView::item { border: 0; padding: 0 4px; }
-QAbstractItemView::item:hover:!selected { background: $hover; }
+QListView::item:hover:!selected { background: $hover; }
 QAbstractItemView::item:selected { background: $selection; color: $text; }
 QTreeView::branch { background: transparent; }
 QHeaderView { background: $base; border: 0; }
@@ -64,6 +66,7 @@ QToolButton::menu-indicator { image: none; width: 0; }
 QToolButton[look="menu"] { padding-right: 8px; }
 QToolButton[look="search"] { background: $base; color: $muted; border-color: $border; padding: 3px 8px; }
 QToolButton[look="search"]:hover { border-color: $muted; }
+QToolButton[look="row"] { padding: 3px 2px; }
 QToolButton[look="small"] { padding: 2px; min-height: 18px; }
 QToolButton[look="accent"] { background: $accent; color: $on_accent; border-color: $accent; font-weight: 600;
     padding: 3px 12px; }
@@ -81,6 +84,7 @@ QLineEdit[look="filter"] { background: $window; border-color: transparent; }
 QLineEdit[look="filter"]:focus { background: $base; border-color: $accent; }
 QComboBox { padding: 0 8px; min-height: 26px; }
 QComboBox::drop-down { border: 0; width: 20px; }
+QComboBox::down-arrow { image: url("$images/arrow-$scheme.svg"); width: 16px; height: 16px; }
 QPlainTextEdit[look="preview"] { border: 0; border-radius: 0; background: $base; }
 
 QMenu { background: $raised; border: 1px solid $border; padding: 4px 0; }
@@ -89,6 +93,19 @@ QMenu::item:selected { background: $selection; }
 QMenu::item:disabled { color: $faint; }
 QMenu::separator { height: 1px; background: $hairline; margin: 4px 0; }
 QMenu::icon { padding-left: 12px; }
+
+QCheckBox, QRadioButton { spacing: 8px; }
+QCheckBox::indicator, QAbstractItemView::indicator, QMenu::indicator { width: 14px; height: 14px;
+    border: 1px solid $muted; border-radius: 3px; background: $base; }
+QMenu::indicator { margin-left: 8px; }
+QCheckBox::indicator:checked, QAbstractItemView::indicator:checked, QMenu::indicator:checked {
+    background: $accent; border-color: $accent; image: url("$images/check-$scheme.svg"); }
+QRadioButton::indicator { width: 14px; height: 14px; border: 1px solid $muted; border-radius: 8px; background: $base; }
+QRadioButton::indicator:checked { width: 6px; height: 6px; border: 5px solid $accent; background: $on_accent; }
+QCheckBox::indicator:hover, QRadioButton::indicator:unchecked:hover { border-color: $accent; }
+QCheckBox:focus, QRadioButton:focus { color: $link; }
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $border; background: $window; }
+QCheckBox:disabled, QRadioButton:disabled { color: $faint; }
 
 QTabWidget::pane { border: 0; }
 QTabBar { background: $window; }
@@ -112,6 +129,8 @@ QStatusBar::item { border: 0; }
 """)
 
 
-def sheet(colours: Any) -> str:
-    """The style sheet for `colours`, an object with one attribute per purpose."""
-    return _SHEET.substitute(vars(colours))
+def sheet(colours: Any, scheme: str) -> str:
+    """The style sheet for `colours`, an object with one attribute per purpose. `scheme` is "light" or "dark":
+    the marks in boxes are pictures, because a style sheet cannot tint one."""
+    images = resource("icons/check-light.svg").parent.as_posix()
+    return _SHEET.substitute(vars(colours), images=images, scheme=scheme)

@@ -135,7 +135,7 @@ def _follow() -> None:
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     app.setPalette(palette(theme.colours))
-    app.setStyleSheet(style.sheet(theme.colours))
+    app.setStyleSheet(style.sheet(theme.colours, "dark" if dark else "light"))
     theme.changed.emit()
 
 

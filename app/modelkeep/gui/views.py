@@ -23,7 +23,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QAction, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QAction, QCursor, QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -78,12 +78,13 @@ class RowDelegate(QStyledItemDelegate):
         self.initStyleOption(full, index)
         style = full.widget.style() if full.widget else QApplication.style()
         box = style.subElementRect(QStyle.SubElement.SE_ItemViewItemText, full, full.widget)
-        used = full.fontMetrics.horizontalAdvance(full.text) + theme.GRID * 2
+        used = full.fontMetrics.horizontalAdvance(full.text) + theme.GRID + theme.HALF
         room = QRect(box.left() + used, box.top(), box.right() - box.left() - used, box.height())
-        if room.width() < 2 * theme.GRID:
-            return
         painter.save()
         painter.setFont(theme.font("small"))
+        if room.width() < min(2 * theme.GRID, painter.fontMetrics().horizontalAdvance(aside)):
+            painter.restore()
+            return
         painter.setPen(theme.colour("muted"))
         text = painter.fontMetrics().elidedText(aside, Qt.TextElideMode.ElideRight, room.width())
         painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
@@ -113,6 +114,7 @@ class TreeTable(QTreeView):
         self._wanted = {place for place, one in enumerate(self._columns) if not one.hidden}
         self.setModel(model)
         self.setItemDelegate(RowDelegate(self))
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setAccessibleName(title)
         self.setUniformRowHeights(True)
         self.setIconSize(theme.ICON)
@@ -212,9 +214,16 @@ class TreeTable(QTreeView):
     def drawRow(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         if self.selectionModel().isSelected(index):
             painter.fillRect(option.rect, theme.colour("selection"))
+        elif self._is_under_mouse(option.rect) and not isinstance(index.data(ROW), Placeholder):
+            painter.fillRect(option.rect, theme.colour("hover"))
         super().drawRow(painter, option, index)
         if index.row() == self.currentIndex().row() and index.parent() == self.currentIndex().parent():
             self._draw_focus(painter, option.rect)
+
+    def _is_under_mouse(self, box: QRect) -> bool:
+        """The style sheet's own hover would paint over a selected row."""
+        spot = self.viewport().mapFromGlobal(QCursor.pos())
+        return self.viewport().underMouse() and box.top() <= spot.y() <= box.bottom()
 
     def _draw_focus(self, painter: QPainter, box: QRect) -> None:
         """A bar at the edge of the current row, so that the keyboard's place is seen without colour."""

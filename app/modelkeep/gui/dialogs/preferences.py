@@ -75,6 +75,7 @@ class PreferencesDialog(Dialog):
             self.keyring.setText(
                 translate("Preferences", "Kept in {place}.").format(place=where) if kept else where
             )
+            self.refit()
 
         self._jobs.start(
             translate("Preferences", "Look at the keyring"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
@@ -107,12 +106,13 @@ class JobRow(QWidget):
         self._log.setFixedHeight(theme.GRID * 14)
         self._log.setAccessibleName(translate("Activity", "Log"))
         self._log.hide()
-        heading = row(self._title, self._numbers)
-        heading.setStretch(0, 1)
-        words = column(heading, self._bar, self._note, spacing=theme.HALF)
-        line = row(self._icon, words, self._cancel, self._why, self._retry, self._toggle)
-        line.setStretch(1, 1)
-        line.setAlignment(self._icon, Qt.AlignmentFlag.AlignTop)
+        heading = row(self._icon, self._title, self._numbers)
+        heading.setStretch(1, 1)
+        beneath = column(self._bar, self._note, spacing=theme.HALF)
+        beneath.setContentsMargins(self._icon.width() + theme.GRID, 0, 0, 0)
+        words = column(heading, beneath, spacing=theme.HALF)
+        line = row(words, self._cancel, self._why, self._retry, self._toggle)
+        line.setStretch(0, 1)
         layout = column(line, self._log)
         layout.setContentsMargins(theme.GRID * 2, theme.GRID, theme.GRID * 2, theme.GRID)
         self.setLayout(layout)

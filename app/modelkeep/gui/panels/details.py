@@ -71,7 +71,9 @@ class DetailsPanel(QWidget):
 
     def _button_row(self, *names: str) -> QWidget:
         box = QWidget()
-        line = row(*(action_button(self._actions[name]) for name in names), None, spacing=theme.HALF)
+        line = row(
+            *(action_button(self._actions[name], look="row") for name in names), None, spacing=theme.HALF
+        )
         line.setContentsMargins(theme.GRID, theme.HALF, theme.GRID, theme.HALF)
         box.setLayout(line)
         self._buttons.addWidget(box)
