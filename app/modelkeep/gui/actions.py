@@ -101,6 +101,7 @@ TABLE: tuple[Action, ...] = (
     Action("trust", QT_TRANSLATE_NOOP("Actions", "Trust this project…"), "unsafe", commands.trust, _C.open_project),
     Action("resume", QT_TRANSLATE_NOOP("Actions", "Resume"), "publish", commands.resume_publish, _C.unfinished),
     Action("undo", QT_TRANSLATE_NOOP("Actions", "Undo"), "restore", commands.undo_publish, _C.undoable),
+    Action("finish-checkout", QT_TRANSLATE_NOOP("Actions", "Finish it"), "restore", commands.finish_checkout, _C.half_done),
     # window
     Action("refresh", QT_TRANSLATE_NOOP("Actions", "Refresh"), "refresh", commands.refresh, _C.open_project, shortcut="F5"),
     Action("find", QT_TRANSLATE_NOOP("Actions", "Filter versions"), "search", wish("find"), _C.open_project, shortcut="Ctrl+F"),

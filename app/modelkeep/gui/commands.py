@@ -59,11 +59,11 @@ def open_project(session: Session, window: QWidget) -> None:
     _open_after(session, dialogs.OpenDialog(session.jobs, window, recent=session.remembered.recent))
 
 
-def new_project(session: Session, window: QWidget) -> None:
-    """Make a project and open it."""
+def new_project(session: Session, window: QWidget, folder: str = "") -> None:
+    """Make a project and open it; `folder` is suggested."""
     from modelkeep.gui.dialogs import setup as dialogs
 
-    _open_after(session, dialogs.NewProjectDialog(session.jobs, window))
+    _open_after(session, dialogs.NewProjectDialog(session.jobs, window, folder=folder))
 
 
 def clone_project(session: Session, window: QWidget) -> None:
@@ -225,6 +225,13 @@ def resume_publish(session: Session, window: QWidget) -> None:
     project = project_of(session)
     title = translate("Commands", "Resume publishing")
     session.write(title, lambda progress: publish.resume(project, progress))
+
+
+def finish_checkout(session: Session, window: QWidget) -> None:
+    """Finish the restore or checkout that was interrupted; unsaved data is refused as ever."""
+    project = project_of(session)
+    title = translate("Commands", "Finish restoring")
+    session.write(title, lambda progress: data.checkout(project, progress=progress))
 
 
 def undo_publish(session: Session, window: QWidget) -> None:

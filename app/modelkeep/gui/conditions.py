@@ -51,6 +51,11 @@ def unfinished(session: Session) -> str | None:
     return None if session.concerns.unfinished else translate("Conditions", "No publish was interrupted.")
 
 
+def half_done(session: Session) -> str | None:
+    """A restore or checkout was interrupted."""
+    return None if session.concerns.half else translate("Conditions", "No restore was interrupted.")
+
+
 def undoable(session: Session) -> str | None:
     """An interrupted publish can still be taken back."""
     if session.concerns.unfinished is None:

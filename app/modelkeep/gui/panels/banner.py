@@ -28,9 +28,9 @@ def notices(concerns: Concerns) -> tuple[Notice, ...]:
     """What has to be said, the most urgent first."""
     found = []
     if concerns.unfinished is not None:
-        text = translate("Banner", "Publishing {version} was interrupted. {text}")
-        text = text.format(version=concerns.unfinished.version, text=concerns.unfinished.text)
-        found.append(Notice("unfinished", "warning", text, ("resume", "undo")))
+        found.append(Notice("unfinished", "warning", concerns.unfinished.text, ("resume", "undo")))
+    for text in concerns.half:
+        found.append(Notice("half", "warning", text, ("finish-checkout",)))
     if concerns.secrets:
         text = wording.counted(
             len(concerns.secrets),

@@ -1,0 +1,42 @@
+"""What waits for the user's word is read from the project and becomes a notice with the action that answers it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import builders
+from modelkeep.core.credentials import MemoryVault
+from modelkeep.core.progress import SILENT
+from modelkeep.core.project import Project
+from modelkeep.gui.concerns import look
+from modelkeep.gui.panels.banner import notices
+
+
+def seen(root: Path) -> list[tuple[str, tuple[str, ...]]]:
+    project = Project.open(root, vault=MemoryVault())
+    try:
+        return [(one.name, one.actions) for one in notices(look(project, SILENT))]
+    finally:
+        project.close()
+
+
+def test_a_calm_project_has_no_notice(project: Path) -> None:
+    assert seen(project) == []
+
+
+def test_an_interrupted_restore_can_be_finished(project: Path) -> None:
+    base = builders.git(project, "rev-parse", "HEAD")
+    record = {"version": "v1.0", "commit": base, "branch": "from-v1.0", "base": base}
+    builders.write_tree(project, {".dvc/tmp/modelkeep/restore.json": json.dumps(record)})
+    assert seen(project) == [("half", ("finish-checkout",))]
+
+
+def test_a_password_in_the_config_can_be_moved(project: Path) -> None:
+    builders.set_default_remote(project, "ssh://me@lab.example/srv", password="hunter2")
+    assert seen(project) == [("secrets", ("move-secrets",))]
+
+
+def test_programs_of_the_repository_wait_for_trust(project: Path) -> None:
+    builders.git(project, "config", "filter.lfs.clean", "a program")
+    assert seen(project) == [("programs", ("trust",))]
