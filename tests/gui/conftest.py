@@ -112,10 +112,3 @@ def window(
     made.close()
     rest(session)
     made.deleteLater()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The offscreen platform grumbles at every window with a minimum size; that says nothing about us."""
-    for item in items:
-        if "gui" in item.path.parts:
-            item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support", extend=True))

@@ -23,8 +23,6 @@ from modelkeep.gui.models import ROW
 from modelkeep.gui.panels.compare import ComparePanel
 from modelkeep.gui.session import Session
 
-pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)
-
 
 @pytest.fixture
 def panel(qtbot: QtBot, qapp: QApplication, project: Path, tmp_path: Path) -> Iterator[ComparePanel]:

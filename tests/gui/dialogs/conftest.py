@@ -53,10 +53,3 @@ def open_project() -> Iterator[Callable[[Path], Project]]:
     yield call
     for one in opened:
         one.close()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The offscreen platform grumbles at every window with a minimum size; that says nothing about us."""
-    for item in items:
-        if "gui" in item.path.parts:
-            item.add_marker(pytest.mark.qt_log_ignore("propagateSizeHints", extend=True))
