@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtCore import QMimeData, QModelIndex, QPoint, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QAbstractButton, QLineEdit, QMessageBox, QPlainTextEdit, QTreeView, QWidget
 
 import builders
 from modelkeep.core.values import WORKSPACE, Version
 from modelkeep.gui import theme
+from modelkeep.gui.dialogs.errors import ErrorDialog
+from modelkeep.gui.dialogs.setup import NewProjectDialog
 from modelkeep.gui.jobs import State
 from modelkeep.gui.main_window import MainWindow
 from modelkeep.gui.models import ROW
@@ -131,6 +133,33 @@ def test_work_on_the_start_page_is_seen_and_can_be_cancelled(window, session, re
     assert window.activity.isVisible()
     rest(session)
     assert job.state is State.DONE
+
+
+def test_a_folder_that_is_no_project_can_become_one(window, session, rest, tmp_path, qtbot):
+    (tmp_path / "plain").mkdir()
+    session.close()
+    session.problem.connect(window.show_error)
+    session.open(tmp_path / "plain")
+    rest(session)
+    shown = window.findChild(ErrorDialog)
+    offer = next(one for one in shown.findChildren(QAbstractButton) if one.text() == "Start a project here…")
+    assert shown.focusWidget() is not offer
+    offer.click()
+    start = window.findChild(NewProjectDialog)
+    start.proceed.click()
+    qtbot.waitUntil(lambda: session.project is not None, timeout=10_000)
+    rest(session)
+    assert session.project.root == tmp_path / "plain"
+
+
+def test_what_cannot_be_read_is_told_over_all_columns(window, session, flowers, rest):
+    (flowers / "broken.dvc").write_text("outs: [{md5: zzz, path: ../../etc/passwd}]")
+    window.command["refresh"].trigger()
+    rest(session)
+    view = window.contents.view
+    last = view.model().rowCount() - 1
+    assert view.isFirstColumnSpanned(last, QModelIndex())
+    assert not view.isFirstColumnSpanned(0, QModelIndex())
 
 
 def test_changed_data_is_never_called_safe(window, session, rest):

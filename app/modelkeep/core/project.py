@@ -321,4 +321,5 @@ def find_root(folder: Path) -> Path:
         hint="Start tracking data in this Git repository: modelkeep init"
         if is_git
         else "Open a folder with a Git + DVC project, or start one: modelkeep init",
+        paths=(str(folder),),
     )

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from modelkeep.core.errors import ModelkeepError
+from modelkeep.core.errors import ModelkeepError, NotAProject
 from modelkeep.core.values import Version
 from modelkeep.gui import commands, theme, wording
 from modelkeep.gui.actions import ActionSet
@@ -127,7 +127,12 @@ class MainWindow(QMainWindow):
         """Show what went wrong, with its cause and fix."""
         from modelkeep.gui.dialogs.errors import show_error
 
-        show_error(self, error)
+        dialog = show_error(self, error)
+        if isinstance(error, NotAProject) and error.paths:
+            dialog.offer(
+                translate("Window", "Start a project here…"),
+                lambda: commands.new_project(self._session, self, error.paths[0]),
+            )
 
     # -- wishes ----------------------------------------------------------------------------------------
 

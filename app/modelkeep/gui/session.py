@@ -187,9 +187,7 @@ class Session(QObject):
 
     def refresh(self) -> None:
         """Read everything again, and ask the remotes again what they have."""
-        if self.facts is not None:
-            self.facts.ask_remote()
-        self._tell(Change.EVERYTHING)
+        self._reread(Change.EVERYTHING, translate("Session", "Read everything again"), ask_remote=True)
 
     def _write_failed(self, error: Exception) -> None:
         self.problem.emit(error)
@@ -225,17 +223,26 @@ class Session(QObject):
     def _changed_outside(self) -> None:
         if any(job.lane == jobs.REPOSITORY for job in self.jobs.active()):
             return  # our own doing; its end tells everybody
+        self._reread(Change.EVERYTHING & ~Change.REMOTE, translate("Session", "Notice changes from outside"))
+
+    def _reread(self, what: Change, title: str, *, ask_remote: bool = False) -> None:
+        """Read the config again, then tell everybody that `what` may be different."""
         project = self.project
         if project is None:
             return
 
         def done(_: object) -> None:
-            if project is self.project:
-                self._tell(Change.EVERYTHING & ~Change.REMOTE)
+            if project is not self.project:
+                return
+            if ask_remote and self.facts is not None:
+                self.facts.ask_remote()
+            self._tell(what)
 
         def work(progress: Progress) -> None:
             project.reload()
             review.snapshot(project, WORKSPACE, progress)  # the stamp covers the outputs that were last read
 
-        title = translate("Session", "Notice changes from outside")
-        self.jobs.start(title, work, on_done=done, owner=self, slot="reload", quiet=True)
+        slot = "refresh" if ask_remote else "reload"
+        self.jobs.start(
+            title, work, on_done=done, on_failed=self.problem.emit, owner=self, slot=slot, quiet=True
+        )

@@ -44,6 +44,7 @@ from modelkeep.gui.widgets import EmptyState, Hairline, PlainLabel, column, fram
 from modelkeep.gui.wording import translate
 
 Index = QModelIndex | QPersistentModelIndex
+_TOP = QModelIndex()
 
 
 class Memory(Protocol):
@@ -133,6 +134,8 @@ class TreeTable(QTreeView):
         self.selectionModel().selectionChanged.connect(self._tell)
         self.activated.connect(lambda index: self.opened.emit(index.data(ROW)))
         theme.notifier().changed.connect(self.viewport().update)
+        model.modelReset.connect(self._span_remarks)
+        model.rowsInserted.connect(self._span_remarks)
         self._set_up_header()
 
     # -- columns ---------------------------------------------------------------------------------------
@@ -219,6 +222,12 @@ class TreeTable(QTreeView):
         super().drawRow(painter, option, index)
         if index.row() == self.currentIndex().row() and index.parent() == self.currentIndex().parent():
             self._draw_focus(painter, option.rect)
+
+    def _span_remarks(self, parent: Index = _TOP, *_: object) -> None:
+        """What is said instead of rows has all columns for it."""
+        for place in range(self.model().rowCount(parent)):
+            if isinstance(self.model().index(place, 0, parent).data(ROW), Placeholder):
+                self.setFirstColumnSpanned(place, parent, True)
 
     def _is_under_mouse(self, box: QRect) -> bool:
         """The style sheet's own hover would paint over a selected row."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QPlainTextEdit, QWidget
 
 from modelkeep.core.errors import HostKeyChanged, ModelkeepError, Refused
 from modelkeep.gui import theme
 from modelkeep.gui.dialogs.frame import Dialog
 from modelkeep.gui.dialogs.pathlist import PathList
-from modelkeep.gui.widgets import PlainLabel
+from modelkeep.gui.widgets import PlainLabel, button
 from modelkeep.gui.wording import lines, translate
 
 
@@ -37,6 +39,13 @@ class ErrorDialog(Dialog):
         self.close_button().setFocus()
         self.setAccessibleDescription(lines(report(error)))
         self.notice.setVisible(ours and bool(self.notice.text()))
+
+    def offer(self, text: str, run: Callable[[], None]) -> None:
+        """Add a button for what helps: it closes this dialog and does that. Close stays the default."""
+        help_button = button(text, look="accent")
+        help_button.clicked.connect(self.accept)
+        help_button.clicked.connect(run)
+        self.buttons.addButton(help_button, QDialogButtonBox.ButtonRole.AcceptRole)
 
     def _show_cause(self, error: ModelkeepError) -> None:
         self.heading.selectable()
