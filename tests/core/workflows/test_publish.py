@@ -238,6 +238,21 @@ def test_a_password_in_the_config_is_never_published(opened):
     assert any("password" in one.text and one.blocks for one in plan.obstacles)
 
 
+def test_hooks_of_a_folder_to_push_to_are_in_the_way_until_trusted(opened, git_remote):
+    from modelkeep.core.workflows import setup
+
+    data.add(opened, ["data"])
+    hook = git_remote / "hooks/post-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    plan = plan_publish(opened, "v1.0")
+    assert not plan.can_start and any("starts programs" in one.text for one in plan.obstacles)
+    setup.trust_project(opened)
+    publish(opened, plan_publish(opened, "v1.0"))
+    assert builders.git(git_remote, "tag") == "v1.0"
+
+
 def test_presence_tells_what_is_only_here(opened):
     first(opened)
     (opened.root / "model.bin").write_bytes(b"\0model 2, larger")

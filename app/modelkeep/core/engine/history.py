@@ -169,6 +169,10 @@ class History(ReadableHistory):
         self._settle()
         return updates
 
+    def push_refusal(self, remote: str) -> Refused | None:
+        """Why a push to `remote` would be refused by us before it is tried, or None. Contacts nobody."""
+        return history_remote.Remotes(self._git).refusal(remote)
+
     def remote_has(self, remote: str, ref: str, progress: Progress = SILENT) -> str | None:
         """The id that the full name `ref` has on `remote` now, or None. Asks the server."""
         return history_remote.Remotes(self._git).refs(remote, [ref], progress).get(ref)

@@ -154,6 +154,15 @@ class Remotes:
         out = self._program.run("ls-remote", "--get-url", "--", remote, what="read the address")
         return out.decode("utf-8", "surrogateescape").removesuffix("\n")
 
+    def refusal(self, remote: str) -> Refused | None:
+        """Why nothing would be pushed to `remote`, known without contacting it."""
+        try:
+            self._prepare(remote)
+            self._check_folder(remote)
+        except Refused as error:
+            return error
+        return None
+
     def _check_folder(self, remote: str) -> None:
         """Refuse a folder whose own hooks and settings would start programs here, where we are not trusted to.
 

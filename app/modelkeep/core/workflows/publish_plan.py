@@ -232,6 +232,9 @@ def _obstacles(project: Project, plan: PublishPlan, status: Status) -> list[Obst
         )
     if not plan.outputs and not plan.commit_paths and not status.outputs:
         found.append(Obstacle("Nothing is tracked in this project yet.", "Add data or a model first."))
+    refusal = history.push_refusal(plan.git_remote) if plan.git_remote is not None else None
+    if refusal is not None:
+        found.append(Obstacle(refusal.title, refusal.hint))
     if plan.remote is None:
         found.append(
             Obstacle(
