@@ -17,7 +17,7 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from modelkeep.core.errors import StoreFailed
@@ -292,7 +292,7 @@ _CAUSES = {
 
 
 @contextlib.contextmanager
-def _os_errors(relpath: str):  # type: ignore[no-untyped-def]  # a generator; the decorator types it
+def _os_errors(relpath: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:

@@ -6,7 +6,7 @@ Changes nothing and asks no server. `publish` runs the plan.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from modelkeep.core.progress import SILENT, Progress
@@ -175,83 +175,62 @@ def _steps(plan: PublishPlan) -> tuple[Step, ...]:
     )
 
 
-def _obstacles(project: Project, plan: PublishPlan, status: Status) -> list[Obstacle]:
-    found: list[Obstacle] = []
-    history = project.git()
+def _obstacles(project: Project, plan: PublishPlan, status: Status) -> Iterator[Obstacle]:
     if Journal(project.root, "publish").read() is not None:
-        found.append(Obstacle("An earlier publish was interrupted.", "Resume it or undo it first."))
-    name_problem = check_name(plan.version)
-    if name_problem:
-        found.append(Obstacle(name_problem, "Choose a name such as v1.0 or model@v1.0.0."))
-    elif history.tag_exists(plan.version):
-        found.append(Obstacle(f"The version {plan.version} exists already.", "Choose another name."))
+        yield Obstacle("An earlier publish was interrupted.", "Resume it or undo it first.")
+    yield from _about_name(project, plan)
+    yield from _about_branch(project, plan, status)
+    yield from _about_content(project, plan, status)
+    yield from _about_places(project, plan)
+
+
+def _about_name(project: Project, plan: PublishPlan) -> Iterator[Obstacle]:
+    problem = check_name(plan.version)
+    if problem:
+        yield Obstacle(problem, "Choose a name such as v1.0 or model@v1.0.0.")
+    elif project.git().tag_exists(plan.version):
+        yield Obstacle(f"The version {plan.version} exists already.", "Choose another name.")
+    if project.git().identity() is None:
+        fix = 'Set it once: git config --global user.name "…" and user.email "…".'
+        yield Obstacle("Git does not know who you are.", fix)
+
+
+def _about_branch(project: Project, plan: PublishPlan, status: Status) -> Iterator[Obstacle]:
     if status.branch is None:
-        found.append(
-            Obstacle(
-                "No branch is checked out (detached HEAD).", "Switch to a branch, or restore into a new one."
-            )
-        )
+        fix = "Switch to a branch, or restore into a new one."
+        yield Obstacle("No branch is checked out (detached HEAD).", fix)
     elif plan.branch != status.branch:
-        found.append(
-            Obstacle(
-                f"The branch {plan.branch} is not checked out (it is {status.branch}).",
-                f"Switch to {plan.branch} first.",
-            )
-        )
-    if history.identity() is None:
-        found.append(
-            Obstacle(
-                "Git does not know who you are.",
-                'Set it once: git config --global user.name "…" and user.email "…".',
-            )
-        )
+        text = f"The branch {plan.branch} is not checked out (it is {status.branch})."
+        yield Obstacle(text, f"Switch to {plan.branch} first.")
     if status.behind:
-        found.append(
-            Obstacle(
-                f"The branch is behind {status.upstream} (commits: {status.behind}).", "Run git pull first."
-            )
-        )
+        text = f"The branch is behind {status.upstream} (commits: {status.behind})."
+        yield Obstacle(text, "Run git pull first.")
+
+
+def _about_content(project: Project, plan: PublishPlan, status: Status) -> Iterator[Obstacle]:
     if ".dvc/config" in plan.commit_paths and project.config_secrets("repo"):
-        found.append(
-            Obstacle(
-                "A password stands in .dvc/config and would be published with this version.",
-                "Move it to the keyring: modelkeep login --migrate.",
-            )
-        )
-    found += [
-        Obstacle(f"{problem.file}: {problem.reason}", "Repair the file first.") for problem in status.problems
-    ]
+        text = "A password stands in .dvc/config and would be published with this version."
+        yield Obstacle(text, "Move it to the keyring: modelkeep login --migrate.")
+    for problem in status.problems:
+        yield Obstacle(f"{problem.file}: {problem.reason}", "Repair the file first.")
     gone = [s.output.path for s in status.outputs if s.state is State.DELETED]
     if gone:
-        found.append(
-            Obstacle(
-                f"{', '.join(gone)} is missing from the workspace; the version keeps what was recorded.",
-                "Check it out again if that is not meant.",
-                blocks=False,
-            )
-        )
+        text = f"{', '.join(gone)} is missing from the workspace; the version keeps what was recorded."
+        yield Obstacle(text, "Check it out again if that is not meant.", blocks=False)
     if not plan.outputs and not plan.commit_paths and not status.outputs:
-        found.append(Obstacle("Nothing is tracked in this project yet.", "Add data or a model first."))
-    refusal = history.push_refusal(plan.git_remote) if plan.git_remote is not None else None
+        yield Obstacle("Nothing is tracked in this project yet.", "Add data or a model first.")
+
+
+def _about_places(project: Project, plan: PublishPlan) -> Iterator[Obstacle]:
+    refusal = project.git().push_refusal(plan.git_remote) if plan.git_remote is not None else None
     if refusal is not None:
-        found.append(Obstacle(refusal.title, refusal.hint))
+        yield Obstacle(refusal.title, refusal.hint)
     if plan.remote is None:
-        found.append(
-            Obstacle(
-                "No remote is set up: publishing stops after the data is saved on this machine.",
-                "Add one: modelkeep remote add -d NAME URL.",
-                blocks=False,
-            )
-        )
+        text = "No remote is set up: publishing stops after the data is saved on this machine."
+        yield Obstacle(text, "Add one: modelkeep remote add -d NAME URL.", blocks=False)
     if plan.git_remote is None:
-        found.append(
-            Obstacle(
-                "There is no Git remote: the version stays on this machine.",
-                "Add one: git remote add origin URL.",
-                blocks=False,
-            )
-        )
-    return found
+        text = "There is no Git remote: the version stays on this machine."
+        yield Obstacle(text, "Add one: git remote add origin URL.", blocks=False)
 
 
 def check_name(name: str) -> str:

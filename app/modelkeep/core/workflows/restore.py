@@ -19,7 +19,7 @@ from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Change, Changes, Output, Version, VersionKind
-from modelkeep.core.workflows import data, interrupted
+from modelkeep.core.workflows import data, interrupted, review
 
 
 class How(enum.Enum):
@@ -78,7 +78,7 @@ def plan_restore(
         raise UsageError("Single outputs are restored into the workspace or into a folder, not as a branch.")
     if how is How.FOLDER and not folder:
         raise UsageError("Name the folder to restore into.")
-    snapshot = _snapshot(project, version)
+    snapshot = review.snapshot(project, version, progress)
     chosen = data.select(snapshot.outputs, outputs)
     begun = _begun(project, version, how, branch)
     if how is How.BRANCH:
@@ -127,12 +127,6 @@ def _without(chosen: data.Selection, left: Sequence[str]) -> data.Selection:
 
 def _is_in(path: str, folders: Sequence[str]) -> bool:
     return any(path == one or path.startswith(f"{one}/") for one in folders)
-
-
-def _snapshot(project: Project, version: Version):  # type: ignore[no-untyped-def]
-    if version.kind is VersionKind.WORKSPACE:
-        return project.workspace.outputs()
-    return project.catalogue.snapshot(version)
 
 
 def free_branch_name(project: Project, version: Version) -> str:
@@ -293,7 +287,7 @@ def _whole_project(
 def _left_behind(project: Project, plan: RestorePlan, chosen: data.Selection) -> tuple[str, ...]:
     """Outputs of the version that the plan goes on without."""
     kept = {out.path for out in chosen.outputs}
-    return tuple(out.path for out in _snapshot(project, plan.version).outputs if out.path not in kept)
+    return tuple(out.path for out in review.snapshot(project, plan.version).outputs if out.path not in kept)
 
 
 def _into_workspace(
