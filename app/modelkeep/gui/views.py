@@ -225,9 +225,10 @@ class TreeTable(QTreeView):
 
     def _span_remarks(self, parent: Index = _TOP, *_: object) -> None:
         """What is said instead of rows has all columns for it."""
-        for place in range(self.model().rowCount(parent)):
-            if isinstance(self.model().index(place, 0, parent).data(ROW), Placeholder):
-                self.setFirstColumnSpanned(place, parent, True)
+        for place in reversed(range(self.model().rowCount(parent))):
+            if not isinstance(self.model().index(place, 0, parent).data(ROW), Placeholder):
+                return  # remarks come last, and there may be thousands of rows before them
+            self.setFirstColumnSpanned(place, parent, True)
 
     def _is_under_mouse(self, box: QRect) -> bool:
         """The style sheet's own hover would paint over a selected row."""

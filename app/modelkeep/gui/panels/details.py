@@ -10,7 +10,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QStackedWidget, QWidget
 
 from modelkeep.core.progress import Progress
-from modelkeep.core.values import WORKSPACE, Output, Version
+from modelkeep.core.values import WORKSPACE, Output, Snapshot, Status, Version
 from modelkeep.core.workflows import review
 from modelkeep.core.workflows.review import OutputVersion
 from modelkeep.gui import preview, signs, theme, wording
@@ -31,6 +31,7 @@ class DetailsPanel(QWidget):
         super().__init__()
         self._session, self._actions = session, actions
         self._sheet = FactSheet()
+        self._told_of: tuple[Snapshot | None, Snapshot | None, Status | None] = (None, None, None)
         self._sheet.copied.connect(self._copy)
         self._buttons = QStackedWidget()
         self._for_version = self._button_row("restore", "compare", "export")
@@ -266,11 +267,16 @@ class DetailsPanel(QWidget):
         if facts is None or snapshot is None:
             return
         if version == WORKSPACE and facts.status is None:
+            self._told_of = (None, None, None)
             self.changes.show_loading()
             return
         before = facts.previous(version)
         older = facts.snapshot(before) if before else None
-        rows = altered(snapshot, older, facts.status if version == WORKSPACE else None)
+        made_of = (snapshot, older, facts.status if version == WORKSPACE else None)
+        if all(new is known for new, known in zip(made_of, self._told_of, strict=True)):
+            return  # thousands of untracked files make thousands of rows, which takes the window a moment
+        self._told_of = made_of
+        rows = altered(*made_of)
         title = translate("Details", "Uncommitted changes")
         if version != WORKSPACE:
             since = translate("Details", "Changes since {version}")
