@@ -194,7 +194,7 @@ class MainWindow(QMainWindow):
         """Sizes and columns as they were at first."""
         width = max(self.width(), 1024)
         self.panes.setSizes([round(width * 0.34), round(width * 0.66)])
-        self.center.setSizes([round(width * 0.4), round(width * 0.26)])
+        self.center.setSizes([round(width * 0.42), round(width * 0.24)])
         self.details.splitter.setSizes([320, 400])
         self.upper.setSizes([round(self.height() * 0.75), theme.GRID * 22])
         self.activity.hide()
