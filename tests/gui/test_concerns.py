@@ -40,3 +40,9 @@ def test_a_password_in_the_config_can_be_moved(project: Path) -> None:
 def test_programs_of_the_repository_wait_for_trust(project: Path) -> None:
     builders.git(project, "config", "filter.lfs.clean", "a program")
     assert seen(project) == [("programs", ("trust",))]
+
+
+def test_a_record_that_came_with_the_repository_does_not_keep_it_from_being_opened(project: Path) -> None:
+    builders.write_tree(project, {".dvc/tmp/modelkeep/publish.json": "{}"})
+    builders.git(project, "add", "--force", ".dvc/tmp/modelkeep/publish.json")
+    assert seen(project) == []

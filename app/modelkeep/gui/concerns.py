@@ -5,11 +5,16 @@ Read on a worker's thread; shown as banners. Knows no widget.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from modelkeep.core.errors import InvalidFile, Refused
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.workflows import interrupted, publish, setup
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -29,5 +34,18 @@ def look(project: Project, progress: Progress) -> Concerns:
     programs: tuple[str, ...] = ()
     if project.history is not None and not project.is_trusted:
         programs = project.history.executables()
-    half = tuple(problem.reason for problem in interrupted.notices(project))
-    return Concerns(publish.unfinished(project), setup.secrets_in_config(project), programs, half)
+    return Concerns(
+        _read(project, publish.unfinished),
+        setup.secrets_in_config(project),
+        programs,
+        tuple(problem.reason for problem in _read(project, interrupted.notices) or ()),
+    )
+
+
+def _read(project: Project, record: Callable[[Project], Found]) -> Found | None:
+    """What a record of interrupted work says. One that is refused (it came with the repository, or is damaged)
+    must not keep the project from being opened; whoever publishes or checks out is told of it then."""
+    try:
+        return record(project)
+    except (InvalidFile, Refused):
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -106,3 +107,17 @@ def test_a_project_without_git_as_dvc_makes_it(tmp_path: Path, remote: Path, dvc
     assert (folder / "data/a.txt").read_bytes() == b"one\n"
     assert "up to date" in dvc("status", cwd=folder).stdout
     project.close()
+
+
+def test_leftovers_of_a_killed_fetch_are_swept_by_the_next(opened: Project) -> None:
+    data.add(opened, ["data"])
+    data.push(opened)
+    lose_all_but_the_remote(opened.root)
+    left = opened.root / ".dvc/cache/files/md5/ab/.0123456789012345678901.tmp"
+    young = left.with_name(".1123456789012345678901.tmp")
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"half")
+    young.write_bytes(b"half")
+    os.utime(left, (1, 1))
+    data.fetch(opened)
+    assert not left.exists() and young.exists()

@@ -304,6 +304,7 @@ def _fetch(
                 store, project.cache, wanted(outs), progress.child(f"Asking {name}"), only=chosen.files
             )
             phase = progress.child(f"Fetching from {name}", plan.bytes, files=len(plan.copy))
+            project.cache.sweep()  # what a killed fetch left long enough ago to be nobody's
             result = run_transfer(plan, store, project.cache, phase)
         problems += problems_of(plan, result, f"fetched from {name}", outs)
         done = _sum(done, result, Change.CACHE)
