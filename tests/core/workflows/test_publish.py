@@ -217,6 +217,35 @@ def test_a_published_version_cannot_be_undone(opened, monkeypatch):
     assert unfinished(opened) is None
 
 
+def test_resumed_it_proves_what_the_commit_names_not_what_the_workspace_holds_by_then(
+    opened, remote, git_remote, monkeypatch
+):
+    _stop_at(monkeypatch, "git-push")
+    data.add(opened, ["data", "model.bin"])
+    with pytest.raises(Cancelled):
+        publish(opened, plan_publish(opened, "v1.0"))
+    monkeypatch.undo()
+    published = opened.workspace.outputs().find("model.bin").oid
+    (opened.root / "model.bin").write_bytes(b"\0model 2, recorded meanwhile")
+    data.add(opened, ["model.bin"])
+    (remote / published.key).unlink()
+    resume(opened)
+    assert (remote / published.key).exists()
+    assert published.name in builders.git(git_remote, "show", "v1.0:model.bin.dvc")
+
+
+def test_resumed_after_somebody_committed_it_tags_nothing_else(opened, git_remote, monkeypatch):
+    _stop_at(monkeypatch, "tag")
+    data.add(opened, ["data"])
+    with pytest.raises(Cancelled):
+        publish(opened, plan_publish(opened, "v1.0"))
+    monkeypatch.undo()
+    builders.make_commit(opened.root, {"code.py": "x"}, "More code")
+    with pytest.raises(Refused, match="has moved"):
+        resume(opened)
+    assert builders.git(opened.root, "tag") == "" and builders.git(git_remote, "tag") == ""
+
+
 def test_a_second_publish_waits_for_the_first(opened, monkeypatch):
     _stop_at(monkeypatch, "tag")
     data.add(opened, ["data"])

@@ -258,39 +258,35 @@ class _Run:
         history = self.project.git()
         paths = list(self.record["commit_paths"])
         _, head = history.head()
-        if self.record.get("commit"):
-            return
-        if head != self.record["base"]:
-            self._adopt()
-        elif set(paths) & set(history.changes()):
-            self.record["commit"] = history.commit(paths, self.record["message"], self.progress)
-        self._prove_commit()
-
-    def _adopt(self) -> None:
-        """The kill came after our commit and before the journal knew of it, or someone else committed."""
-        commit = _own_commit(self.project, self.record)
-        if commit is None:
+        if not self.record.get("commit"):
+            if head != self.record["base"]:  # a kill may have come between our commit and the journal
+                self.record["commit"] = _own_commit(self.project, self.record)
+            elif set(paths) & set(history.changes()):
+                self.record["commit"] = head = history.commit(paths, self.record["message"], self.progress)
+        if head != (self.record.get("commit") or self.record["base"]):
             raise Refused(
                 "The branch has moved since this publish began.",
                 hint="Undo it (modelkeep publish --undo) and publish again.",
             )
-        self.record["commit"] = commit
+        self._prove_commit(head)
 
-    def _prove_commit(self) -> None:
-        """The commit must name exactly what was proven: no object comes in by another way."""
-        _, head = self.project.git().head()
+    def _prove_commit(self, head: str) -> None:
+        """The commit must name exactly what was proven: no object comes in by another way, not even when a
+        publish is resumed after the workspace has changed."""
         proven = {out.oid for out in self._outputs()}
-        snapshot = self.project.catalogue.snapshot(self.project.git().resolve(head))
-        strangers = [out.path for out in snapshot.outputs if data.is_pushed(out) and out.oid not in proven]
+        version = self.project.git().resolve(head)
+        snapshot = self.project.catalogue.snapshot(version)
+        strangers = [out for out in snapshot.outputs if data.is_pushed(out) and out.oid not in proven]
         if not strangers:
             return
-        outputs = tuple(out for out in snapshot.outputs if out.path in strangers)
-        missing = data.not_proven(self.project, outputs, remote=self._chosen_remote(), progress=self.progress)
+        remote, paths = self._chosen_remote(), [out.path for out in strangers]
+        data.push(self.project, paths, remote=remote, versions=(version,), progress=self.progress)
+        missing = data.not_proven(self.project, strangers, remote=remote, progress=self.progress)
         if missing:
             raise MissingObjects(
-                f"The commit names data that is not on the remote: {', '.join(strangers)}.",
+                f"The commit names data that is not proven on the remote: {', '.join(paths)}.",
                 paths=missing,
-                hint="Push it first (modelkeep push), then: modelkeep publish --resume",
+                hint="Run modelkeep publish --resume to send it again.",
             )
 
     def tag(self) -> None:
