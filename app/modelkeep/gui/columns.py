@@ -157,12 +157,15 @@ def heading(columns: Sequence[Column], section: int, orientation: Qt.Orientation
 
 
 _QUIET = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
+_HEADING = Qt.ItemFlag.ItemIsEnabled
 _CHOOSABLE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
 
 def flags_of(value: Any) -> Qt.ItemFlag:
-    """A placeholder can be read, not chosen."""
-    return _QUIET if isinstance(value, Placeholder) else _CHOOSABLE
+    """A placeholder can be read and a group can be opened; neither can be chosen."""
+    if isinstance(value, Placeholder):
+        return _QUIET
+    return _HEADING if getattr(value, "is_group", False) else _CHOOSABLE
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The one tree view and the one pane around it: rows, columns that are remembered, filter, empty states.
+"""The one tree view: rows, and columns that are remembered.
 
 Knows models and the theme, nothing of versions or outputs.
 """
@@ -13,14 +13,13 @@ from typing import Any, Protocol
 from PySide6.QtCore import (
     QByteArray,
     QEvent,
+    QItemSelectionModel,
     QModelIndex,
-    QObject,
     QPersistentModelIndex,
     QPoint,
     QRect,
     QSize,
     Qt,
-    QTimer,
     Signal,
 )
 from PySide6.QtGui import QAction, QCursor, QKeyEvent, QPainter, QResizeEvent
@@ -28,21 +27,19 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
     QHeaderView,
-    QLineEdit,
     QMenu,
-    QStackedWidget,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTreeView,
-    QWidget,
 )
 
-from modelkeep.gui import theme, wording
-from modelkeep.gui.models import ASIDE, ROW, Column, Placeholder, RowsModel, TreeModel
-from modelkeep.gui.widgets import EmptyState, Hairline, PlainLabel, column, framed, paint_icon, row
+from modelkeep.gui import theme
+from modelkeep.gui.models import ASIDE, ROW, Placeholder, RowsModel, TreeModel
+from modelkeep.gui.widgets import paint_icon
 from modelkeep.gui.wording import translate
 
+Flags = QItemSelectionModel.SelectionFlag
 Index = QModelIndex | QPersistentModelIndex
 _TOP = QModelIndex()
 
@@ -248,6 +245,12 @@ class TreeTable(QTreeView):
             spot = QRect(box.right() - self.indentation() + 3, box.top(), 12, box.height())
             paint_icon(painter, arrow, spot, 12)
 
+    def selectionCommand(self, index: Index, event: QEvent | None = None) -> Flags:
+        """A heading can be walked over and opened, but leaves chosen what is chosen."""
+        if index.isValid() and not index.flags() & Qt.ItemFlag.ItemIsSelectable:
+            return Flags.NoUpdate
+        return super().selectionCommand(index, event)
+
     # -- rows ------------------------------------------------------------------------------------------
 
     def values(self) -> list[Any]:
@@ -323,81 +326,3 @@ class TreeTable(QTreeView):
             self._ask_menu(self.visualRect(self.currentIndex()).center())
             return
         super().keyPressEvent(event)
-
-
-class Pane(QWidget):
-    """A title, a filter, and beneath them the view or what is said instead of nothing."""
-
-    def __init__(
-        self, title: str, view: QWidget, *, placeholder: str = "", tools: tuple[QWidget, ...] = ()
-    ) -> None:
-        super().__init__()
-        self.title = PlainLabel(title, bold=True)
-        self.filter = QLineEdit()
-        self.filter.setProperty("look", "filter")
-        self.filter.setPlaceholderText(placeholder)
-        self.filter.setAccessibleName(placeholder)
-        self.filter.setClearButtonEnabled(True)
-        self.filter.addAction(theme.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
-        self.filter.setVisible(bool(placeholder))
-        self.empty = EmptyState()
-        self.view = view
-        self._stack = QStackedWidget()
-        self._stack.setObjectName("pane")
-        self._stack.addWidget(view)
-        self._stack.addWidget(self.empty)
-        head = row(self.title, self.filter, *tools) if placeholder else row(self.title, None, *tools)
-        if placeholder:
-            head.setStretchFactor(self.filter, 1)
-        bar = framed(head, margins=(theme.GRID + theme.HALF, theme.HALF, theme.GRID, theme.HALF))
-        bar.setFixedHeight(theme.GRID * 5)
-        self.setLayout(column(bar, Hairline(), self._stack, spacing=0))
-        self._pause = QTimer(self, singleShot=True, interval=150)
-        self._later = QTimer(self, singleShot=True, interval=300)
-        self._later.timeout.connect(self._show_loading)
-        self.filter.installEventFilter(self)
-
-    def on_filter(self, apply: Callable[[str], None]) -> None:
-        """Call `apply` with the filter's text a moment after the user stops typing."""
-        self.filter.textChanged.connect(lambda _: self._pause.start())
-        self._pause.timeout.connect(lambda: apply(self.filter.text()))
-
-    def show_view(self) -> None:
-        """Show the rows."""
-        self._later.stop()
-        self._stack.setCurrentWidget(self.view)
-
-    def show_empty(self, meaning: str, text: str, action: QAction | None = None) -> None:
-        """Say why there are no rows, and what to do."""
-        self._later.stop()
-        self.empty.show_text(meaning, text, action)
-        self._stack.setCurrentWidget(self.empty)
-
-    def show_loading(self) -> None:
-        """Say that it is being read, but only if that takes longer than a blink."""
-        if not self._later.isActive():
-            self._later.start()
-
-    def _show_loading(self) -> None:
-        self.show_empty("busy", translate("Pane", "Loading…"))
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.filter and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            if event.key() == Qt.Key.Key_Escape:
-                self.filter.clear()
-                self.view.setFocus()
-                return True
-            if event.key() == Qt.Key.Key_Down:
-                self.view.setFocus()
-                return True
-        return super().eventFilter(watched, event)
-
-
-def short_hash(oid_name: str) -> str:
-    """The eight characters people compare."""
-    return wording.line(oid_name[:8])
-
-
-def text_column(name: str, title: str, text: Callable[[Any], str], **more: Any) -> Column:
-    """A column whose tooltip is its text."""
-    return Column(name, title, text, tip=more.pop("tip", text), **more)

@@ -26,7 +26,7 @@ def opened(qtbot: QtBot, project: Project, jobs: Jobs) -> PublishDialog:
 
 
 def settled(dialog: PublishDialog, jobs: Jobs) -> bool:
-    return not dialog._pause.isActive() and not jobs.active(quiet=True)
+    return not dialog.is_pausing and not jobs.active(quiet=True)
 
 
 def type_name(qtbot: QtBot, dialog: PublishDialog, jobs: Jobs, name: str) -> None:

@@ -29,7 +29,7 @@ def opened(qtbot: QtBot, project: Project, jobs: Jobs, **chosen: object) -> Rest
 
 def settle(qtbot: QtBot, dialog: RestoreDialog, jobs: Jobs) -> None:
     qtbot.waitUntil(
-        lambda: dialog._facts is not None and not dialog._pause.isActive() and not jobs.active(quiet=True),
+        lambda: dialog._facts is not None and not dialog.is_pausing and not jobs.active(quiet=True),
         timeout=20_000,
     )
 

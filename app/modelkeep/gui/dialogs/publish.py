@@ -14,14 +14,14 @@ from modelkeep.core.workflows import publish as recipe
 from modelkeep.core.workflows import review
 from modelkeep.gui import jobs, theme, wording
 from modelkeep.gui.dialogs.checklist import CheckList, Choice
-from modelkeep.gui.dialogs.frame import Dialog, NameLabel, allow, labelled
+from modelkeep.gui.dialogs.frame import NameLabel, allow, labelled
+from modelkeep.gui.dialogs.planning import PlanningDialog
 from modelkeep.gui.dialogs.planview import PlanView
 from modelkeep.gui.dialogs.task import Task
 from modelkeep.gui.dialogs.version_name import next_name
 from modelkeep.gui.widgets import PlainLabel
 from modelkeep.gui.wording import translate
 
-_PAUSE = 250  # milliseconds of quiet typing before the plan is made anew
 _ICONS = {
     "add": "add",
     "push": "push",
@@ -40,7 +40,7 @@ class _Facts:
     tags: frozenset[str]
 
 
-class PublishDialog(Dialog):
+class PublishDialog(PlanningDialog):
     """`task` is the work to start once the dialog is accepted. Reads only in jobs; changes nothing."""
 
     def __init__(self, project: Project, running: jobs.Jobs, parent: QWidget | None = None) -> None:
@@ -55,12 +55,11 @@ class PublishDialog(Dialog):
             parent=parent,
             width=640,
         )
-        self._project, self._jobs = project, running
+        self._project = project
+        self.watch(running)
         self._facts: _Facts | None = None
         self.plan: recipe.PublishPlan | None = None
         self._build()
-        self._pause = QTimer(self, singleShot=True, interval=_PAUSE)
-        self._pause.timeout.connect(self._make_plan)
         self._read_facts()
 
     @property
@@ -100,7 +99,7 @@ class PublishDialog(Dialog):
         self.name.textChanged.connect(self._edited)
         self.message.textChanged.connect(self._edited)
         self.choices.changed.connect(self._edited)
-        self._wait(translate("Publish", "Looking at the workspace…"))
+        self.wait(translate("Publish", "Looking at the workspace…"))
         self.name.setFocus()
 
     def _show_choices(self, changed: tuple[OutputStatus, ...]) -> None:
@@ -117,15 +116,7 @@ class PublishDialog(Dialog):
             tags = frozenset(version.name for version in review.versions(project, progress).tags)
             return _Facts(review.status(project, progress), tags)
 
-        self._jobs.start(
-            translate("Publish", "Look at the workspace"),
-            read,
-            owner=self,
-            slot="facts",
-            quiet=True,
-            on_done=self._know,
-            on_failed=self._fail,
-        )
+        self.read(translate("Publish", "Look at the workspace"), "facts", read, self._know)
 
     def _know(self, facts: _Facts) -> None:
         self._facts = facts
@@ -143,13 +134,13 @@ class PublishDialog(Dialog):
         self.plan = None
         problem = self._name_problem() or self._choice_problem()
         if problem:
-            self._pause.stop()
+            self.plan_not()
             self.view.clear()
             self.view.add_remark("error", problem)
             allow(self.proceed, problem)
             return
         allow(self.proceed, translate("Publish", "The plan is being made"))
-        self._pause.start()
+        self.plan_soon()
 
     def _name_problem(self) -> str:
         assert self._facts is not None
@@ -176,37 +167,19 @@ class PublishDialog(Dialog):
         first = next(clean, None)
         return None if first is None else (first,)
 
-    def _make_plan(self) -> None:
+    def make_plan(self) -> None:
         project, name, message = self._project, self.name.text().strip(), self.message.text().strip()
         outputs = self._chosen() or ()
 
         def read(progress: Progress) -> recipe.PublishPlan:
             return recipe.plan_publish(project, name, message, outputs, progress=progress)
 
-        self._jobs.start(
-            translate("Publish", "Plan the version"),
-            read,
-            owner=self,
-            slot="plan",
-            quiet=True,
-            on_done=self._show_plan,
-            on_failed=self._fail,
-        )
+        self.read(translate("Publish", "Plan the version"), "plan", read, self._show_plan)
 
     # -- showing ---------------------------------------------------------------------------------------
 
-    def _wait(self, text: str) -> None:
-        self.view.clear()
-        self.view.add_step("busy", text, dim=True)
-        allow(self.proceed, text)
-
-    def _fail(self, error: Exception) -> None:
-        self.view.clear()
-        self.view.add_remark("error", getattr(error, "title", "") or str(error), getattr(error, "hint", ""))
-        allow(self.proceed, getattr(error, "title", "") or str(error))
-
     def _show_plan(self, plan: recipe.PublishPlan) -> None:
-        if plan.version != self.name.text().strip() or self._pause.isActive():
+        if plan.version != self.name.text().strip() or self.is_pausing:
             return
         self.view.clear(_summary(plan))
         for obstacle in plan.obstacles:

@@ -17,13 +17,12 @@ from modelkeep.core.workflows.restore import How, RestorePlan
 from modelkeep.gui import jobs, theme, wording
 from modelkeep.gui.dialogs.checklist import CheckList, Choice
 from modelkeep.gui.dialogs.folder import FolderEdit
-from modelkeep.gui.dialogs.frame import Dialog, allow, make_default
+from modelkeep.gui.dialogs.frame import allow, make_default
+from modelkeep.gui.dialogs.planning import PlanningDialog
 from modelkeep.gui.dialogs.restoreplan import RestoreView, verb
 from modelkeep.gui.dialogs.task import Task
 from modelkeep.gui.widgets import column
 from modelkeep.gui.wording import translate
-
-_PAUSE = 250
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,13 @@ class _Facts:
     branch: str
 
 
-class RestoreDialog(Dialog):
+class RestoreDialog(PlanningDialog):
     """`task` is the work to start once accepted. `how` and `outputs` are what is chosen at first.
 
     With `how` FOLDER it is the Export dialog. Reads only in jobs; changes nothing.
     """
+
+    view: RestoreView
 
     def __init__(
         self,
@@ -58,13 +59,12 @@ class RestoreDialog(Dialog):
             parent=parent,
             width=640,
         )
-        self._project, self._jobs, self._version = project, running, version
+        self._project, self._version = project, version
+        self.watch(running)
         self._wanted = tuple(outputs)
         self._facts: _Facts | None = None
         self.plan: RestorePlan | None = None
         self._build(how or (How.WORKSPACE if outputs else How.BRANCH))
-        self._pause = QTimer(self, singleShot=True, interval=_PAUSE)
-        self._pause.timeout.connect(self._make_plan)
         self._read_facts()
 
     @property
@@ -153,16 +153,8 @@ class RestoreDialog(Dialog):
             branch = "" if is_workspace else recipe.free_branch_name(project, version)
             return _Facts(review.snapshot(project, version, progress), branch)
 
-        self._jobs.start(
-            translate("Restore", "Look at the version"),
-            read,
-            owner=self,
-            slot="facts",
-            quiet=True,
-            on_done=self._know,
-            on_failed=self._fail,
-        )
-        self._wait(translate("Restore", "Looking at the version…"))
+        self.read(translate("Restore", "Look at the version"), "facts", read, self._know)
+        self.wait(translate("Restore", "Looking at the version…"))
 
     def _know(self, facts: _Facts) -> None:
         self._facts = facts
@@ -188,15 +180,15 @@ class RestoreDialog(Dialog):
         problem = self._problem()
         self.view.clear()
         if problem:
-            self._pause.stop()
+            self.plan_not()
             export = self.how is How.FOLDER
             self.proceed.setText(
                 translate("Restore", "Export") if export else translate("Restore", "Restore")
             )
             allow(self.proceed, problem)
             return
-        self._wait(translate("Restore", "Looking at what is here…"))
-        self._pause.start()
+        self.wait(translate("Restore", "Looking at what is here…"))
+        self.plan_soon()
 
     def _problem(self) -> str:
         if self.how is How.BRANCH and not self.branch.text().strip():
@@ -207,7 +199,7 @@ class RestoreDialog(Dialog):
             return translate("Restore", "Choose what to bring back")
         return ""
 
-    def _make_plan(self) -> None:
+    def make_plan(self) -> None:
         project, version, how = self._project, self._version, self.how
         marked = self.choices.marked() if how in (How.WORKSPACE, How.FOLDER) else ()
         outputs = () if len(marked) == self.choices.count() and not self._wanted else marked
@@ -219,31 +211,12 @@ class RestoreDialog(Dialog):
                 project, version, outputs=outputs, how=how, branch=branch, folder=folder, progress=progress
             )
 
-        self._jobs.start(
-            translate("Restore", "Plan the restore"),
-            read,
-            owner=self,
-            slot="plan",
-            quiet=True,
-            on_done=self._show_plan,
-            on_failed=self._fail,
-        )
+        self.read(translate("Restore", "Plan the restore"), "plan", read, self._show_plan)
 
     # -- showing ---------------------------------------------------------------------------------------
 
-    def _wait(self, text: str) -> None:
-        self.view.clear()
-        self.view.add_step("busy", text, dim=True)
-        allow(self.proceed, text)
-
-    def _fail(self, error: Exception) -> None:
-        title = getattr(error, "title", "") or str(error)
-        self.view.clear()
-        self.view.add_remark("error", title, getattr(error, "hint", ""))
-        allow(self.proceed, title)
-
     def _show_plan(self, plan: RestorePlan) -> None:
-        if self._pause.isActive() or plan.how is not self.how:
+        if self.is_pausing or plan.how is not self.how:
             return
         self.plan = plan
         self.view.show_plan(plan)

@@ -17,8 +17,9 @@ from modelkeep.gui.diffviews.picker import VersionPicker
 from modelkeep.gui.diffviews.rows import Compared, Node
 from modelkeep.gui.diffviews.view import DiffView
 from modelkeep.gui.models import TreeModel
+from modelkeep.gui.pane import Pane
 from modelkeep.gui.session import Session
-from modelkeep.gui.views import Pane, TreeTable
+from modelkeep.gui.views import TreeTable
 from modelkeep.gui.widgets import Hairline, PlainLabel, button, column, row
 from modelkeep.gui.wording import translate
 

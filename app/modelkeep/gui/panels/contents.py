@@ -16,9 +16,10 @@ from modelkeep.gui.actions import ActionSet
 from modelkeep.gui.content_rows import Item, folder_rows, output_rows
 from modelkeep.gui.jobs import FACTS
 from modelkeep.gui.models import ROW, Column, Placeholder, TreeModel, failure, loading
+from modelkeep.gui.pane import Pane
 from modelkeep.gui.session import Pick, Session
 from modelkeep.gui.signs import Sign
-from modelkeep.gui.views import Pane, TreeTable
+from modelkeep.gui.views import TreeTable
 from modelkeep.gui.widgets import column
 from modelkeep.gui.wording import translate
 
@@ -81,41 +82,7 @@ class ContentsPanel(QWidget):
                 colour=lambda item: self._where(item).role,
                 width=136,
             ),
-            Column(
-                "size",
-                translate("Contents", "Size"),
-                lambda item: wording.size(item.size),
-                sort=lambda item: -1 if item.size is None else item.size,
-                tip=lambda item: wording.exact_size(item.size),
-                right=True,
-                width=80,
-                drop=2,
-            ),
-            Column(
-                "files",
-                translate("Contents", "Files"),
-                lambda item: wording.number(item.files) if item.is_folder else "",
-                sort=lambda item: item.files or 0,
-                right=True,
-                width=64,
-                drop=3,
-            ),
-            Column(
-                "kind",
-                translate("Contents", "Kind"),
-                lambda item: signs.kind(item.output).word if item.entry is None else "",
-                width=72,
-                drop=4,
-            ),
-            Column(
-                "hash",
-                translate("Contents", "Hash"),
-                lambda item: item.hash[:8],
-                tip=lambda item: item.hash,
-                mono=True,
-                width=88,
-                drop=5,
-            ),
+            *_measures(),
         )
 
     def _where(self, item: Item) -> Sign:
@@ -289,6 +256,47 @@ class ContentsPanel(QWidget):
     def _menu(self, value: Any, spot: QPoint) -> None:
         if isinstance(value, Item):
             self._actions.menu("contents", self).popup(spot)
+
+
+def _measures() -> tuple[Column, ...]:
+    """The columns that are the same wherever the data is."""
+    return (
+        Column(
+            "size",
+            translate("Contents", "Size"),
+            lambda item: wording.size(item.size),
+            sort=lambda item: -1 if item.size is None else item.size,
+            tip=lambda item: wording.exact_size(item.size),
+            right=True,
+            width=80,
+            drop=2,
+        ),
+        Column(
+            "files",
+            translate("Contents", "Files"),
+            lambda item: wording.number(item.files) if item.is_folder else "",
+            sort=lambda item: item.files or 0,
+            right=True,
+            width=64,
+            drop=3,
+        ),
+        Column(
+            "kind",
+            translate("Contents", "Kind"),
+            lambda item: signs.kind(item.output).word if item.entry is None else "",
+            width=72,
+            drop=4,
+        ),
+        Column(
+            "hash",
+            translate("Contents", "Hash"),
+            lambda item: item.hash[:8],
+            tip=lambda item: item.hash,
+            mono=True,
+            width=88,
+            drop=5,
+        ),
+    )
 
 
 def _listed(item: Item) -> list[Item]:

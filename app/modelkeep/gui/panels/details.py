@@ -18,8 +18,9 @@ from modelkeep.gui.actions import ActionSet
 from modelkeep.gui.changes import altered
 from modelkeep.gui.factsheet import Fact, FactSheet, PreviewBox
 from modelkeep.gui.models import Column, RowsModel
+from modelkeep.gui.pane import Pane
 from modelkeep.gui.session import Pick, Session
-from modelkeep.gui.views import Pane, TreeTable
+from modelkeep.gui.views import TreeTable
 from modelkeep.gui.widgets import Hairline, PlainLabel, action_button, column, framed, row
 from modelkeep.gui.wording import translate
 

@@ -22,9 +22,10 @@ from modelkeep.gui import signs, wording
 from modelkeep.gui.actions import ActionSet
 from modelkeep.gui.facts import Facts
 from modelkeep.gui.models import Column, TreeModel
+from modelkeep.gui.pane import Pane
 from modelkeep.gui.session import Session
 from modelkeep.gui.signs import Sign
-from modelkeep.gui.views import Pane, TreeTable
+from modelkeep.gui.views import TreeTable
 from modelkeep.gui.widgets import column
 from modelkeep.gui.wording import translate
 
@@ -102,36 +103,35 @@ class VersionsPanel(QWidget):
     # -- columns ---------------------------------------------------------------------------------------
 
     def _columns(self) -> tuple[Column, ...]:
-        def of(value: Any, version: Any, group: Any = "") -> Any:
-            return group if isinstance(value, Group) else version(value)
-
         return (
             Column(
                 "name",
                 translate("Versions", "Name"),
                 lambda v: v.title if isinstance(v, Group) else signs.version_name(v),
-                sort=lambda v: of(v, lambda one: one.name.casefold()),
-                tip=lambda v: of(v, self._tip),
+                sort=lambda v: _of(v, lambda one: one.name.casefold()),
+                tip=lambda v: _of(v, self._tip),
                 icon=lambda v: v.icon if isinstance(v, Group) else (signs.version_icon(v), self._tint(v)),
                 aside=lambda v: wording.number(v.count) if isinstance(v, Group) else self._aside(v),
                 bold=lambda v: isinstance(v, Group) or v.is_head or v == WORKSPACE,
-                find=lambda v: of(v, lambda one: f"{one.name} {one.message} {one.author} {one.commit}"),
+                find=lambda v: _of(v, lambda one: f"{one.name} {one.message} {one.author} {one.commit}"),
                 width=176,
             ),
             Column(
                 "data",
                 translate("Versions", "Data"),
-                lambda v: of(v, lambda one: self._where(one).word),
-                tip=lambda v: of(v, self._where_tip),
-                icon=lambda v: of(v, self._where_icon, None),
-                colour=lambda v: of(v, lambda one: self._where(one).role),
+                lambda v: _of(v, lambda one: self._where(one).word),
+                tip=lambda v: _of(v, self._where_tip),
+                icon=lambda v: _of(v, self._where_icon, None),
+                colour=lambda v: _of(v, lambda one: self._where(one).role),
                 width=136,
             ),
             Column(
                 "outputs",
                 translate("Versions", "Outputs"),
-                lambda v: of(v, lambda one: self._of_snapshot(one, lambda s: wording.number(len(s.outputs)))),
-                sort=lambda v: of(v, lambda one: self._of_snapshot(one, lambda s: len(s.outputs), -1)),
+                lambda v: _of(
+                    v, lambda one: self._of_snapshot(one, lambda s: wording.number(len(s.outputs)))
+                ),
+                sort=lambda v: _of(v, lambda one: self._of_snapshot(one, lambda s: len(s.outputs), -1)),
                 right=True,
                 width=72,
                 drop=4,
@@ -139,31 +139,16 @@ class VersionsPanel(QWidget):
             Column(
                 "size",
                 translate("Versions", "Size"),
-                lambda v: of(v, lambda one: self._of_snapshot(one, lambda s: wording.size(s.size))),
-                sort=lambda v: of(v, lambda one: self._of_snapshot(one, lambda s: s.size, -1)),
-                tip=lambda v: of(v, lambda one: self._of_snapshot(one, lambda s: wording.exact_size(s.size))),
+                lambda v: _of(v, lambda one: self._of_snapshot(one, lambda s: wording.size(s.size))),
+                sort=lambda v: _of(v, lambda one: self._of_snapshot(one, lambda s: s.size, -1)),
+                tip=lambda v: _of(
+                    v, lambda one: self._of_snapshot(one, lambda s: wording.exact_size(s.size))
+                ),
                 right=True,
                 width=80,
                 drop=2,
             ),
-            Column(
-                "who",
-                translate("Versions", "Who"),
-                lambda v: of(v, lambda one: one.author),
-                tip=lambda v: of(v, lambda one: f"{one.author} <{one.email}>" if one.email else one.author),
-                width=112,
-                drop=5,
-            ),
-            Column(
-                "when",
-                translate("Versions", "When"),
-                lambda v: of(v, lambda one: wording.when(one.when)),
-                sort=lambda v: of(v, lambda one: one.when.timestamp() if one.when else 0.0, 0.0),
-                tip=lambda v: of(v, lambda one: wording.exact_when(one.when)),
-                colour=lambda v: "muted",
-                width=92,
-                drop=1,
-            ),
+            *_authorship(),
         )
 
     @property
@@ -255,6 +240,34 @@ class VersionsPanel(QWidget):
         if isinstance(value, Version):
             name = "workspace" if value.kind is VersionKind.WORKSPACE else "version"
             self._actions.menu(name, self).popup(spot)
+
+
+def _of(value: Any, version: Any, group: Any = "") -> Any:
+    """What `version` says of the value, or `group` if it is a heading."""
+    return group if isinstance(value, Group) else version(value)
+
+
+def _authorship() -> tuple[Column, ...]:
+    return (
+        Column(
+            "who",
+            translate("Versions", "Who"),
+            lambda v: _of(v, lambda one: one.author),
+            tip=lambda v: _of(v, lambda one: f"{one.author} <{one.email}>" if one.email else one.author),
+            width=112,
+            drop=5,
+        ),
+        Column(
+            "when",
+            translate("Versions", "When"),
+            lambda v: _of(v, lambda one: wording.when(one.when)),
+            sort=lambda v: _of(v, lambda one: one.when.timestamp() if one.when else 0.0, 0.0),
+            tip=lambda v: _of(v, lambda one: wording.exact_when(one.when)),
+            colour=lambda v: "muted",
+            width=92,
+            drop=1,
+        ),
+    )
 
 
 def workspace_aside(status: Status | None) -> str:
