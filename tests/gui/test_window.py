@@ -64,6 +64,42 @@ def test_contents_follow_the_version_and_open_folders_from_the_manifest(window, 
     assert [row[:2] for row in rows(view, index_of(view, "rose"))] == [["1.png", ""], ["2.png", "+ added"]]
 
 
+def test_a_heading_leaves_the_chosen_version_alone(window, session, qtbot):
+    view = window.versions.view
+    view.setCurrentIndex(index_of(view, "v1.1"))
+    spot = view.visualRect(index_of(view, "Tags")).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+    assert [one.name for one in view.values()] == ["v1.1"] == [session.version.name]
+    qtbot.keyClick(view, Qt.Key.Key_Left)
+    assert not view.isExpanded(index_of(view, "Tags"))  # headings still open and close by keyboard
+
+
+def test_compare_says_which_two_it_takes(window, session):
+    session.select(version(session, "v1.0"), version(session, "v1.1"))
+    assert "Compare v1.0 with v1.1" in window.command["compare"].toolTip()
+    session.select(version(session, "v1.1"))
+    assert "Compare v1.0 with v1.1" in window.command["compare"].toolTip()
+
+
+def test_what_is_here_need_not_be_fetched(window, session, rest):
+    session.select(version(session, "v1.0"))
+    rest(session)
+    out = session.facts.snapshot(session.version).find("images")
+    session.pick((Pick(out),))
+    assert window.command.reason("fetch-output") == "This is on this machine already."
+    assert "already" in window.command.reason("fetch-version")
+
+
+def test_a_project_being_opened_is_named_before_it_is_there(window, session):
+    folder = session.project.root
+    session.close()
+    session.opening.emit(str(folder))
+    assert window.pages.currentWidget() is window.waiting
+    assert window.header.project.text().startswith(folder.name)
+    session.closed.emit()
+    assert window.pages.currentWidget() is window.welcome
+
+
 def test_the_workspace_shows_what_is_not_recorded(window, session):
     assert session.version == WORKSPACE
     assert ["model.onnx", "~ changed", "not recorded"] in [row[:3] for row in rows(window.contents.view)]

@@ -6,14 +6,14 @@ Menus, toolbar, context menus and the command palette are lists of names from he
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
-from modelkeep.gui import commands, conditions, theme, wording
+from modelkeep.gui import commands, comparing, conditions, theme, wording
 from modelkeep.gui.commands import Run, wish
 from modelkeep.gui.conditions import Condition
 from modelkeep.gui.session import Session
@@ -21,7 +21,8 @@ from modelkeep.gui.session import Session
 
 @dataclass(frozen=True)
 class Action:
-    """One command. `enabled_when` gives the reason why not, or None. `tip` says more than `text`."""
+    """One command. `enabled_when` gives the reason why not, or None. `tip` says more than `text`,
+    and `means` what it would do now, "" if there is nothing more to say."""
 
     name: str
     text: str
@@ -31,6 +32,7 @@ class Action:
     shortcut: str = ""
     tip: str = ""
     role: str = "icon"
+    means: Callable[[Session], str] | None = None
 
 
 def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # lupdate knows this name
@@ -64,7 +66,7 @@ TABLE: tuple[Action, ...] = (
     Action("pull", QT_TRANSLATE_NOOP("Actions", "Pull"), "pull", commands.pull, _C.remote_ready,
            tip=QT_TRANSLATE_NOOP("Actions", "Fetch missing data and put it into the workspace")),
     Action("fetch-version", QT_TRANSLATE_NOOP("Actions", "Fetch data of this version"), "fetch", commands.fetch_version,
-           _C.version_remote, tip=QT_TRANSLATE_NOOP("Actions", "Download into the cache; the workspace stays as it is")),
+           _C.version_fetchable, tip=QT_TRANSLATE_NOOP("Actions", "Download into the cache; the workspace stays as it is")),
     Action("push-version", QT_TRANSLATE_NOOP("Actions", "Push data of this version"), "push", commands.push_version,
            _C.version_remote),
     Action("publish", QT_TRANSLATE_NOOP("Actions", "Publish version…"), "publish", commands.publish_version, _C.publishable,
@@ -75,10 +77,11 @@ TABLE: tuple[Action, ...] = (
            shortcut="Ctrl+R", tip=QT_TRANSLATE_NOOP("Actions", "Bring this version back; first a preview of what changes")),
     Action("export", QT_TRANSLATE_NOOP("Actions", "Export…"), "export", commands.export_version, _C.past_version,
            shortcut="Ctrl+E"),
-    Action("compare", QT_TRANSLATE_NOOP("Actions", "Compare"), "compare", commands.compare, _C.comparable, shortcut="Ctrl+D",
+    Action("compare", QT_TRANSLATE_NOOP("Actions", "Compare"), "compare", comparing.compare, _C.comparable, shortcut="Ctrl+D",
+           means=comparing.what_compare_means,
            tip=QT_TRANSLATE_NOOP("Actions", "Show what differs: the two chosen versions, or this one and the one before")),
     Action("compare-workspace", QT_TRANSLATE_NOOP("Actions", "Compare with the workspace"), "compare",
-           commands.compare_workspace, _C.past_version),
+           comparing.compare_workspace, _C.past_version),
     Action("copy-name", QT_TRANSLATE_NOOP("Actions", "Copy name"), "copy", commands.copy_name, _C.past_version),
     Action("copy-commit", QT_TRANSLATE_NOOP("Actions", "Copy commit"), "copy", commands.copy_commit, _C.past_version),
     # outputs
@@ -88,7 +91,7 @@ TABLE: tuple[Action, ...] = (
            _C.picked_past, tip=QT_TRANSLATE_NOOP("Actions", "Bring this back into the workspace; the code stays as it is")),
     Action("export-output", QT_TRANSLATE_NOOP("Actions", "Export this…"), "export", commands.export_output,
            _C.picked_any),
-    Action("fetch-output", QT_TRANSLATE_NOOP("Actions", "Fetch"), "fetch", commands.fetch_output, _C.picked_remote),
+    Action("fetch-output", QT_TRANSLATE_NOOP("Actions", "Fetch"), "fetch", commands.fetch_output, _C.picked_fetchable),
     Action("push-output", QT_TRANSLATE_NOOP("Actions", "Push"), "push", commands.push_output, _C.picked_remote),
     Action("record-output", QT_TRANSLATE_NOOP("Actions", "Record changes"), "add", commands.record_output, _C.picked_workspace),
     Action("copy-path", QT_TRANSLATE_NOOP("Actions", "Copy path"), "copy", commands.copy_path, _C.picked_any),
@@ -182,6 +185,7 @@ class ActionSet(QObject):
             session.closed,
             session.selected,
             session.picked,
+            session.placed,
             session.changed,
             session.concerned,
         ):
@@ -220,7 +224,7 @@ class ActionSet(QObject):
         for name, row in self._rows.items():
             action, reason = self._made[name], row.enabled_when(self._session)
             action.setEnabled(reason is None)
-            action.setToolTip(wording.tip(_tooltip(row, action, reason)))
+            action.setToolTip(wording.tip(_tooltip(row, action, reason, self._session)))
 
     def _listen(self) -> None:
         facts = self._session.facts
@@ -244,9 +248,9 @@ class ActionSet(QObject):
             row.run(self._session, self._window)
 
 
-def _tooltip(row: Action, action: QAction, reason: str | None) -> str:
+def _tooltip(row: Action, action: QAction, reason: str | None, session: Session) -> str:
     keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-    first = _t(row.tip or row.text).rstrip("…")
+    first = (row.means(session) if row.means else "") or _t(row.tip or row.text).rstrip("…")
     if keys:
         first = f"{first} ({keys})"
     return first if reason is None else f"{first}\n{reason}"

@@ -280,27 +280,6 @@ def _restore(session: Session, window: QWidget, version: Version, **chosen: Any)
     _run_dialog(session, RestoreDialog(project_of(session), session.jobs, version, parent=window, **chosen))
 
 
-def compare(session: Session, window: QWidget) -> None:
-    """Compare the two chosen versions, or the chosen one with the one before."""
-    assert session.facts is not None
-    other = session.other or session.facts.previous(session.version)
-    if other is not None:
-        pair = _in_time(session.version, other) if session.other else (other, session.version)
-        session.wish.emit("compare", pair)
-
-
-def compare_workspace(session: Session, window: QWidget) -> None:
-    """Compare the chosen version with the workspace."""
-    session.wish.emit("compare", (session.version, WORKSPACE))
-
-
-def _in_time(first: Version, second: Version) -> tuple[Version, Version]:
-    """The older one first; the workspace is the newest."""
-    if first.when is None or (second.when is not None and second.when <= first.when):
-        return second, first
-    return first, second
-
-
 # -- small things --------------------------------------------------------------------------------------
 
 

@@ -78,6 +78,15 @@ def version_remote(session: Session) -> str | None:
     return remote_ready(session)
 
 
+def version_fetchable(session: Session) -> str | None:
+    """Data of the chosen version is not on this machine, as far as is known."""
+    reason = remote_ready(session)
+    found = session.facts.presence(session.version) if session.facts else None
+    if reason is None and found is not None and found.here == found.objects:
+        return translate("Conditions", "All data of this version is on this machine already.")
+    return reason
+
+
 def comparable(session: Session) -> str | None:
     """There are two versions to compare."""
     reason = open_project(session)
@@ -104,6 +113,15 @@ def picked_past(session: Session) -> str | None:
 def picked_remote(session: Session) -> str | None:
     """Something is chosen, and there is a remote."""
     return remote_ready(session) or picked_any(session)
+
+
+def picked_fetchable(session: Session) -> str | None:
+    """Data of what is chosen is not on this machine, as far as is known."""
+    reason = picked_remote(session)
+    places = [session.places.get(pick.output.path) for pick in session.picks]
+    if reason is None and all(place is not None and place.here == place.objects for place in places):
+        return translate("Conditions", "This is on this machine already.")
+    return reason
 
 
 def picked_workspace(session: Session) -> str | None:

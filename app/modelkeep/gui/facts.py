@@ -56,6 +56,11 @@ class Facts(QObject):
         self._presence: dict[str, Presence] = {}
 
     @property
+    def has_remote(self) -> bool:
+        """Whether data can be anywhere but on this machine."""
+        return bool(self.remotes)
+
+    @property
     def presences(self) -> Mapping[str, Presence]:
         """Where the data of each version is, by `Version.key`, as far as is known."""
         return MappingProxyType(self._presence)

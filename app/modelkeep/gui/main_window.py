@@ -23,6 +23,7 @@ from modelkeep.core.values import Version
 from modelkeep.gui import commands, theme, wording
 from modelkeep.gui.actions import ActionSet
 from modelkeep.gui.palette import CommandPalette
+from modelkeep.gui.pane import Pane
 from modelkeep.gui.panels.activity import ActivityPanel
 from modelkeep.gui.panels.banner import BannerPanel
 from modelkeep.gui.panels.contents import ContentsPanel
@@ -87,6 +88,8 @@ class MainWindow(QMainWindow):
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(self.panes)
+        self.waiting = Pane("", QWidget(), bare=True)
+        self.pages.addWidget(self.waiting)
         self.upper = QSplitter(Qt.Orientation.Vertical)
         self.upper.addWidget(self.pages)
         self.upper.addWidget(self.activity)
@@ -102,6 +105,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         session = self._session
+        session.opening.connect(self._show_opening)
         session.opened.connect(self._show_project)
         session.closed.connect(self._show_project)
         session.problem.connect(self.show_error)
@@ -111,6 +115,15 @@ class MainWindow(QMainWindow):
         self.activity.close_button.clicked.connect(lambda: self.activity.hide())
 
     # -- project ---------------------------------------------------------------------------------------
+
+    def _show_opening(self, folder: str) -> None:
+        """No start page for the moment it takes to open the project."""
+        if self._session.project is None:
+            self.waiting.show_view()
+            self.waiting.show_loading(
+                translate("Window", "Opening {name}…").format(name=wording.line(Path(folder).name))
+            )
+            self.pages.setCurrentWidget(self.waiting)
 
     def _show_project(self) -> None:
         project = self._session.project
@@ -193,8 +206,8 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Sizes and columns as they were at first."""
         width = max(self.width(), 1024)
-        self.panes.setSizes([round(width * 0.34), round(width * 0.66)])
-        self.center.setSizes([round(width * 0.42), round(width * 0.24)])
+        self.panes.setSizes([round(width * 0.33), round(width * 0.67)])
+        self.center.setSizes([round(width * 0.43), round(width * 0.24)])
         self.details.splitter.setSizes([320, 400])
         self.upper.setSizes([round(self.height() * 0.75), theme.GRID * 22])
         self.activity.hide()

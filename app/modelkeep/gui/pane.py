@@ -17,7 +17,13 @@ class Pane(QWidget):
     """A title, a filter, and beneath them the view or what is said instead of nothing."""
 
     def __init__(
-        self, title: str, view: QWidget, *, placeholder: str = "", tools: tuple[QWidget, ...] = ()
+        self,
+        title: str,
+        view: QWidget,
+        *,
+        placeholder: str = "",
+        tools: tuple[QWidget, ...] = (),
+        bare: bool = False,
     ) -> None:
         super().__init__()
         self.title = PlainLabel(title, bold=True)
@@ -39,7 +45,12 @@ class Pane(QWidget):
             head.setStretchFactor(self.filter, 1)
         bar = framed(head, margins=(theme.GRID + theme.HALF, theme.HALF, theme.GRID, theme.HALF))
         bar.setFixedHeight(theme.GRID * 5)
-        self.setLayout(column(bar, Hairline(), self._stack, spacing=0))
+        line = Hairline()
+        self.setLayout(column(bar, line, self._stack, spacing=0))
+        if bare:
+            bar.hide()
+            line.hide()
+        self._loading = ""
         self._pause = QTimer(self, singleShot=True, interval=150)
         self._later = QTimer(self, singleShot=True, interval=300)
         self._later.timeout.connect(self._show_loading)
@@ -61,13 +72,14 @@ class Pane(QWidget):
         self.empty.show_text(meaning, text, action)
         self._stack.setCurrentWidget(self.empty)
 
-    def show_loading(self) -> None:
+    def show_loading(self, text: str = "") -> None:
         """Say that it is being read, but only if that takes longer than a blink."""
+        self._loading = text or translate("Pane", "Loading…")
         if not self._later.isActive():
             self._later.start()
 
     def _show_loading(self) -> None:
-        self.show_empty("busy", translate("Pane", "Loading…"))
+        self.show_empty("busy", self._loading)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.filter and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:

@@ -13,7 +13,7 @@ from modelkeep.core.credentials import NO_QUESTIONS, Questions, Vault, open_vaul
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.settings import Remembered, Settings
-from modelkeep.core.values import WORKSPACE, Change, Changes, Output, Version
+from modelkeep.core.values import WORKSPACE, Change, Changes, Output, Presence, Version
 from modelkeep.core.workflows import review
 from modelkeep.gui import concerns, jobs
 from modelkeep.gui.concerns import Concerns
@@ -55,6 +55,7 @@ class Session(QObject):
     closed = Signal()
     selected = Signal()  # another version
     picked = Signal()  # other outputs or files
+    placed = Signal()  # it is known where the data of the chosen version's outputs is
     changed = Signal(Change)
     concerned = Signal()  # something waits for the user's word, or does no longer
     problem = Signal(object)  # an exception the user should see now
@@ -83,6 +84,8 @@ class Session(QObject):
         self.version: Version = WORKSPACE
         self.other: Version | None = None
         self.picks: tuple[Pick, ...] = ()
+        #: Where the data of each output of the chosen version is, by path, as far as it is known.
+        self.places: dict[str, Presence] = {}
 
     def ask_with(self, questions: Questions, make_vault: Callable[[], Vault]) -> None:
         """Who asks the user, and where answers are kept, in projects opened from now on."""
@@ -116,7 +119,7 @@ class Session(QObject):
         project, self.project = self.project, None
         self.watcher = self.facts = None
         self.concerns = Concerns()
-        self.version, self.other, self.picks = WORKSPACE, None, ()
+        self.version, self.other, self.picks, self.places = WORKSPACE, None, (), {}
         self.closed.emit()
         title = translate("Session", "Close {name}").format(name=project.name)
         self.jobs.start(title, lambda progress: project.close(), quiet=True)
@@ -144,6 +147,8 @@ class Session(QObject):
     def select(self, version: Version, other: Version | None = None) -> None:
         """Look at `version`; `other` is a second one chosen for comparing."""
         if (version, other) != (self.version, self.other):
+            if version != self.version:
+                self.places = {}
             self.version, self.other = version, other
             self.picks = ()
             self.selected.emit()
@@ -154,6 +159,11 @@ class Session(QObject):
         if picks != self.picks:
             self.picks = picks
             self.picked.emit()
+
+    def place(self, places: dict[str, Presence]) -> None:
+        """Know where the data of the chosen version's outputs is."""
+        self.places = places
+        self.placed.emit()
 
     # -- changing --------------------------------------------------------------------------------------
 

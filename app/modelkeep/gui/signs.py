@@ -44,7 +44,7 @@ def not_recorded_tip() -> str:
     )
 
 
-def where_tip(presence: Presence | None) -> str:
+def where_tip(presence: Presence | None, *, has_remote: bool = True) -> str:
     """The badge in numbers."""
     if presence is None or not presence.objects:
         return where(presence).word
@@ -53,7 +53,9 @@ def where_tip(presence: Presence | None) -> str:
             n=wording.number(presence.here), all=wording.number(presence.objects)
         )
     ]
-    if presence.asked is None:
+    if not has_remote:
+        parts.append(translate("Where", "No remote is set up"))
+    elif presence.asked is None:
         parts.append(translate("Where", "The remote was not asked yet"))
     else:
         parts.append(

@@ -30,7 +30,6 @@ class ContentsPanel(QWidget):
     def __init__(self, session: Session, actions: ActionSet) -> None:
         super().__init__()
         self._session, self._actions = session, actions
-        self._presence: dict[str, Presence] = {}
         self._opened_folders: dict[str, tuple[Item, ...]] = {}
         self._shown = ""
         self._rows: tuple[Any, ...] = ()
@@ -90,12 +89,15 @@ class ContentsPanel(QWidget):
             return Sign("", "", "muted")
         if self._is_unrecorded(item):
             return signs.not_recorded()
-        return signs.where(self._presence.get(item.output.path))
+        return signs.where(self._session.places.get(item.output.path))
 
     def _where_tip(self, item: Item) -> str:
         if item.entry:
             return ""
-        said = signs.where_tip(self._presence.get(item.output.path))
+        facts = self._session.facts
+        said = signs.where_tip(
+            self._session.places.get(item.output.path), has_remote=facts is None or facts.has_remote
+        )
         return f"{signs.not_recorded_tip()}\n{said}" if self._is_unrecorded(item) else said
 
     def _is_unrecorded(self, item: Item) -> bool:
@@ -147,7 +149,6 @@ class ContentsPanel(QWidget):
         problems = tuple(failure(f"{one.file}: {one.reason}") for one in snapshot.problems)
         if self._shown != f"{version.key} {version.commit}":
             self._shown = f"{version.key} {version.commit}"
-            self._presence = {}
             self._opened_folders.clear()
             self._rows = ()
         if (*rows, *problems) != self._rows:
@@ -174,8 +175,8 @@ class ContentsPanel(QWidget):
 
     def _look_up(self) -> None:
         """Ask where the data of each output is: once here, the remote's listing is known or being read."""
-        facts, project = self._session.facts, self._session.project
-        snapshot = facts.snapshot(self._session.version) if facts else None
+        facts, project, version = self._session.facts, self._session.project, self._session.version
+        snapshot = facts.snapshot(version) if facts else None
         if project is None or snapshot is None or not snapshot.outputs:
             return
 
@@ -183,8 +184,9 @@ class ContentsPanel(QWidget):
             return review.presence(project, snapshot.outputs, progress, ask_remote=False)
 
         def done(found: dict[str, Presence]) -> None:
-            self._presence = found
-            self.model.touch()
+            if self._session.version == version:
+                self._session.place(found)
+                self.model.touch()
 
         title = translate("Contents", "Look where the data is")
         self._session.jobs.start(title, work, FACTS, on_done=done, owner=self, slot="presence", quiet=True)

@@ -221,9 +221,12 @@ class DetailsPanel(QWidget):
             )
             lines.append(Fact(translate("Details", "Contents"), text, wording.exact_size(snapshot.size)))
         if presence is not None:
-            lines.append(
-                Fact(translate("Details", "Data"), "", signs.where_tip(presence), sign=signs.where(presence))
-            )
+            tip = signs.where_tip(presence, has_remote=facts is None or facts.has_remote)
+            lines.append(Fact(translate("Details", "Data"), "", tip, sign=signs.where(presence)))
+        if self._session.other is not None:
+            other = signs.version_name(self._session.other)
+            text = translate("Details", "Compare shows what differs between the two")
+            lines.append(Fact(translate("Details", "Also chosen"), other, text))
         icon, name = signs.version_icon(version), signs.version_name(version)
         self._sheet.show_facts(icon, name, _about(version), version.message.strip(), lines)
 

@@ -45,6 +45,7 @@ class HeaderPanel(QFrame):
         )
         line.setContentsMargins(theme.GRID, 0, theme.GRID, 0)
         self.setLayout(line)
+        session.opening.connect(self._opening)
         session.opened.connect(self._opened)
         session.closed.connect(self._show)
         self._show()
@@ -108,6 +109,10 @@ class HeaderPanel(QFrame):
         assert facts is not None
         facts.status_changed.connect(self._show)
         self._show()
+
+    def _opening(self, folder: str) -> None:
+        if self._session.project is None:
+            self.project.setText(wording.menu_text(Path(folder).name) + "  ▾")
 
     def _show(self) -> None:
         project, facts = self._session.project, self._session.facts

@@ -165,7 +165,9 @@ class VersionsPanel(QWidget):
         return signs.where(found)
 
     def _where_tip(self, version: Version) -> str:
-        said = signs.where_tip(self._presence(version))
+        said = signs.where_tip(
+            self._presence(version), has_remote=self._facts is None or self._facts.has_remote
+        )
         return f"{signs.not_recorded_tip()}\n{said}" if self._is_unrecorded(version) else said
 
     def _is_unrecorded(self, version: Version) -> bool:
