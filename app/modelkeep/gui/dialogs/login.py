@@ -194,7 +194,7 @@ class HostKeyDialog(Dialog):
 
     def _add_buttons(self) -> None:
         self.remember = self.primary(translate("HostKey", "&Trust and remember"), look="", default=False)
-        self.once = self.extra_button(translate("HostKey", "Only &this time"))
+        self.once = self.extra_button(translate("HostKey", "&Only this time"))
         self.once.setToolTip(translate("HostKey", "Until Modelkeep is closed; the next start asks again"))
         self.once.clicked.connect(self._only_once)
         self.cancel.setFocus()
