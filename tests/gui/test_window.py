@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QAbstractButton, QLineEdit, QMessageBox, QPlainTex
 
 import builders
 from modelkeep.core.values import WORKSPACE, Version
+from modelkeep.core.workflows import restore
 from modelkeep.gui import theme
+from modelkeep.gui.dialogs.confirm import ConfirmDialog
 from modelkeep.gui.dialogs.errors import ErrorDialog
 from modelkeep.gui.dialogs.setup import NewProjectDialog
 from modelkeep.gui.jobs import State
@@ -346,3 +348,20 @@ def test_it_draws_at_every_size_and_theme(window, size, choice):
     image = window.grab().toImage()
     assert (image.width(), image.height()) == size
     assert window.contents.view.columnWidth(0) >= 120
+
+
+def test_what_a_restore_replaced_is_brought_back(window, session, rest, qtbot):
+    file = session.project.root / "model.onnx"
+    unsaved = file.read_bytes()
+    plan = restore.plan_restore(
+        session.project, version(session, "v1.0"), outputs=("model.onnx",), how=restore.How.WORKSPACE
+    )
+    restore.restore(session.project, plan, force=True)
+    assert file.read_bytes() != unsaved
+    window.command["bring-back"].trigger()
+    qtbot.waitUntil(lambda: window.findChild(ConfirmDialog) is not None)
+    dialog = window.findChild(ConfirmDialog)
+    assert dialog.cancel.isDefault()
+    dialog.proceed.click()
+    rest(session)
+    assert file.read_bytes() == unsaved

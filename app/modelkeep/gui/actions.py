@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
-from modelkeep.gui import commands, comparing, conditions, theme, wording
+from modelkeep.gui import bringback, commands, comparing, conditions, theme, wording
 from modelkeep.gui.commands import Run, wish
 from modelkeep.gui.conditions import Condition
 from modelkeep.gui.session import Session
@@ -105,6 +105,8 @@ TABLE: tuple[Action, ...] = (
     Action("resume", QT_TRANSLATE_NOOP("Actions", "Resume"), "publish", commands.resume_publish, _C.unfinished),
     Action("undo", QT_TRANSLATE_NOOP("Actions", "Undo"), "restore", commands.undo_publish, _C.undoable),
     Action("finish-checkout", QT_TRANSLATE_NOOP("Actions", "Finish it"), "restore", commands.finish_checkout, _C.half_done),
+    Action("bring-back", QT_TRANSLATE_NOOP("Actions", "Bring back what was replaced…"), "restore", bringback.bring_back, _C.open_project,
+           tip=QT_TRANSLATE_NOOP("Actions", "Put back the unsaved files that the last restore replaced")),
     # window
     Action("refresh", QT_TRANSLATE_NOOP("Actions", "Refresh"), "refresh", commands.refresh, _C.open_project, shortcut="F5"),
     Action("find", QT_TRANSLATE_NOOP("Actions", "Filter versions"), "search", wish("find"), _C.open_project, shortcut="Ctrl+F"),
@@ -125,6 +127,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     "main": (
         "add",
         "fetch-version",
+        "bring-back",
         "-",
         "add-remote",
         "remotes",
