@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDialog, QLineEdit, QWidget
 
 from modelkeep.gui import signs, theme, wording
 from modelkeep.gui.actions import ActionSet
-from modelkeep.gui.models import Column, RowsModel
+from modelkeep.gui.models import Column, Placeholder, RowsModel
 from modelkeep.gui.session import Session, pick_of
 from modelkeep.gui.views import TreeTable
 from modelkeep.gui.widgets import Hairline, column
@@ -127,8 +127,9 @@ class CommandPalette(QDialog):
     def _find(self, text: str) -> None:
         ranked = ((score(choice.title, text), place) for place, choice in enumerate(self._choices))
         best = sorted((cost, place) for cost, place in ranked if cost is not None)
-        self.model.set_rows(self._choices[place] for _, place in best[:_MANY])
-        if self.model.rows:
+        nothing = Placeholder(translate("Palette", "No command, version or output is called so"), "search")
+        self.model.set_rows([self._choices[place] for _, place in best[:_MANY]] or [nothing])
+        if best:
             self.view.setCurrentIndex(self.model.index(0, 0))
 
     def _run(self) -> None:
