@@ -63,9 +63,10 @@ def pull(project: Project, arguments: argparse.Namespace, progress: Progress) ->
 
 def checkout(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
     """Make the workspace match its metafiles."""
-    return _shown(
-        data.checkout(project, arguments.targets, force=arguments.force, progress=progress), arguments
+    done = data.checkout(
+        project, arguments.targets, force=arguments.force, relink=arguments.relink, progress=progress
     )
+    return _shown(done, arguments)
 
 
 # -- publish -------------------------------------------------------------------------------------------

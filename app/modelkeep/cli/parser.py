@@ -65,6 +65,9 @@ def _pull(sub: Sub) -> None:
 def _checkout(sub: Sub) -> None:
     _targets(sub)
     sub.add_argument(
+        "--relink", action="store_true", help="make unchanged files the kind of link that cache.type names"
+    )
+    sub.add_argument(
         "-f", "--force", action="store_true", help="replace unsaved data (it is saved in the cache)"
     )
 

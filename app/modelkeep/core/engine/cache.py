@@ -181,11 +181,11 @@ class Cache(ObjectStore):
         try:
             file = os.open(self.path(oid), _READ)
         except FileNotFoundError:
-            raise self._missing(oid) from None
+            raise self.missing(oid) from None
         try:
             facts = os.fstat(file)
             if not stat.S_ISREG(facts.st_mode):
-                raise self._missing(oid)
+                raise self.missing(oid)
             actual, size = copy_hashing(file, target, facts.st_size, progress.advance)
         finally:
             os.close(file)
@@ -194,7 +194,20 @@ class Cache(ObjectStore):
             raise CorruptObject(oid.name, self.name, actual=actual, hint="Fetch it again.")
         return size
 
-    def _missing(self, oid: ObjectId) -> NotFound:
+    def check(self, oid: ObjectId, progress: Progress = SILENT) -> None:
+        """Read the object and raise CorruptObject if its bytes are wrong; it is then in quarantine.
+
+        Reports bytes; raises NotFound.
+        """
+        try:
+            for chunk in self.stream(oid, progress):
+                progress.advance(len(chunk))
+        except CorruptObject:
+            self.quarantine(oid)
+            raise
+
+    def missing(self, oid: ObjectId) -> NotFound:
+        """The error that says that the object is not here."""
         return NotFound(f"Object {oid.name} is not in {self.name}.", paths=(oid.name,))
 
     def _copy_out_stream(self, oid: ObjectId, target: int, progress: Progress) -> int:

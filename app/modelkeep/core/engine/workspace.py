@@ -88,16 +88,18 @@ class Workspace:
             upstream=upstream,
             ahead=ahead,
             behind=behind,
-            git_changes=changes,
+            git_changes=tuple(changes),
+            git_added=frozenset(path for path, mark in changes.items() if mark == "added"),
+            git_removed=frozenset(path for path, mark in changes.items() if mark == "removed"),
             problems=(*found.problems, *problems),
         )
 
     @staticmethod
-    def _git_changes(history: History) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    def _git_changes(history: History) -> tuple[dict[str, str], tuple[Problem, ...]]:
         try:
-            return history.changes(), ()
+            return history.marked_changes(), ()
         except Refused as error:  # this repository's settings start programs the user has not allowed
-            return (), (Problem(".git/config", error.title),)
+            return {}, (Problem(".git/config", error.title),)
 
     def content(self, progress: Progress = SILENT) -> dict[str, tuple[str, int | None]]:
         """Hash and size of every data file on disk by its path, as `compare_trees` takes it."""
@@ -148,13 +150,15 @@ class Workspace:
         gone: Sequence[Output] = (),
         target: Tree | None = None,
         expect_fetched: bool = False,
+        relink: bool = False,
         progress: Progress = SILENT,
     ) -> CheckoutPlan:
         """Decide how data becomes what `outputs` record; changes nothing.
 
         `sub` limits folder outputs to files or folders in them. The data of `gone` outputs is removed.
         `target` is another folder to write to, where nothing is removed. With `expect_fetched` objects that
-        are not here are no obstacle yet. Raises UnsafePath, CorruptObject, InvalidFile.
+        are not here are no obstacle yet. With `relink` unchanged files are placed anew where they are not the
+        kind of link that `cache.type` asks for. Raises UnsafePath, CorruptObject, InvalidFile.
         """
         return plan_checkout(
             self._site,
@@ -163,6 +167,7 @@ class Workspace:
             gone=gone,
             target=target,
             expect_fetched=expect_fetched,
+            relink=relink,
             progress=progress,
         )
 

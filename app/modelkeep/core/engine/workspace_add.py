@@ -53,7 +53,7 @@ def add(
     inserted = _insert(site, ready, progress)
     done = _Done(files=len(inserted), bytes=sum(one.size for one in inserted.values()))
     for target in found:
-        done.notes += _notes(target)
+        done.notes += _notes(site, target)
     for group in _by_output(ready):
         _record(site, group, inserted, done)
     for target in found:
@@ -95,7 +95,9 @@ def _insert(site: Site, targets: Iterable[Target], progress: Progress) -> dict[s
         links = set(target.seen.scan.links) if target.seen.scan else set()
         prefix = target.data_path
         for name, one in target.seen.files.items():
-            sources.append(Source(f"{prefix}/{name}" if name else prefix, one.facts, name in links))
+            path = f"{prefix}/{name}" if name else prefix
+            follow = name in links if name else site.is_into_cache(site.root / path)
+            sources.append(Source(path, one.facts, follow))
             size += one.facts.st_size
     progress = progress.child("Adding", size, files=len(sources))
     return site.cache.insert_files(site.tree, sources, progress, memory=site.memory)
@@ -223,15 +225,17 @@ def _stage_in_git(site: Site, paths: Sequence[str]) -> None:
 # -- the report ---------------------------------------------------------------------------------------
 
 
-def _notes(target: Target) -> list[str]:
+def _notes(site: Site, target: Target) -> list[str]:
     scan = target.seen.scan
     if scan is None:
         return []
     empty = _empty_folders(scan.folders, scan.files)
+    folder = site.root / target.data_path
+    links = [name for name in scan.links if not site.is_into_cache(folder / name)]
     facts = (
         (scan.ignored, "ignored by .dvcignore, not recorded"),
         (scan.built_in, "Git's own, not recorded"),
-        (scan.links, "symbolic links, recorded by the content they lead to"),
+        (links, "symbolic links, recorded by the content they lead to"),
         (empty, "empty folders, not recorded"),
     )
     where = visible(target.data_path)

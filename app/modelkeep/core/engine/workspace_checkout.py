@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from modelkeep.core.engine.cache_link import is_linked
 from modelkeep.core.engine.workspace_hash import FileHashes, OnDisk
 from modelkeep.core.engine.workspace_look import Seen, expected, hashes, look
 from modelkeep.core.engine.workspace_scan import Ignore, parents
@@ -81,6 +82,7 @@ class Request:
     gone: tuple[Output, ...] = ()
     target: Tree | None = None
     expect_fetched: bool = False
+    relink: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class Planner:
         self._folders: set[str] = set()
         self._emptied: set[str] = set()
         self._make_exec: list[str] = []
+        self._relinked: set[str] = set()
         self._unlisted: set[str] = set()
         self._unlisted_new: set[str] = set()
 
@@ -204,9 +207,16 @@ class Planner:
             self._kept.add(path)
             if is_exec and not there.facts.st_mode & 0o100 and _is_own(there):
                 self._make_exec.append(path)
+            if self._request.relink and not self._is_right_link(there, oid, is_exec):
+                self._placings[path] = Placing(path, oid, 0, is_exec, there)
+                self._relinked.add(path)
         else:
             self._placings[path] = Placing(path, oid, 0, is_exec, there)
             self._extra[path] = Removal(path, there, self._copies(out, there, found[name]))
+
+    def _is_right_link(self, there: OnDisk, oid: ObjectId, is_exec: bool) -> bool:
+        kind = "copy" if is_exec else self._site.link_types[0]
+        return is_linked(kind, there.path, self._site.cache.path(oid))
 
     def _stays(self, path: str, name: str, obstacles: _Obstacles) -> bool:
         """Whether what is at `path`, no file to the scan, is left as it is: not ours, or in the way."""
@@ -219,12 +229,8 @@ class Planner:
         return True
 
     def _is_into_cache(self, path: str) -> bool:
-        """Whether `path` is a link to an object that is gone: DVC made it (`cache.type symlink`)."""
-        place = self._tree.path(path)
-        try:
-            return os.readlink(place).startswith(os.fspath(self._site.cache.root) + os.sep)
-        except OSError:
-            return False
+        """Whether `path` is a link to an object that is gone."""
+        return self._site.is_into_cache(self._tree.path(path))
 
     def _plan_extra(self, out: Output, name: str, file: OnDisk, md5: str, *, first: bool) -> None:
         path = f"{out.path}/{name}" if name else out.path
@@ -276,7 +282,7 @@ class Planner:
         needed = {one.oid for one in self._placings.values()}
         here = self._site.cache.present(needed | copies, self._progress)
         placings = self._available(here)
-        paths = set(self._placings)
+        paths = {one.path for one in placings} | (self._placings.keys() - self._relinked)
         new = {one.path for one in self._placings.values() if one.before is None}
         return CheckoutPlan(
             create=_sorted(new | self._unlisted_new),
@@ -301,7 +307,7 @@ class Planner:
             if one.oid in here:
                 size = here[one.oid]
                 found.append(Placing(one.path, one.oid, size, one.is_exec, one.before, one.over_link))
-            else:
+            elif one.path not in self._relinked:  # what is in place already needs no object
                 self._missing.add(one.path)
         return sorted(found, key=lambda one: one.path)
 
@@ -332,8 +338,9 @@ def plan_checkout(
     gone: Sequence[Output] = (),
     target: Tree | None = None,
     expect_fetched: bool = False,
+    relink: bool = False,
     progress: Progress = SILENT,
 ) -> CheckoutPlan:
     """See `Workspace.plan_checkout`."""
-    request = Request(tuple(outputs), dict(sub or {}), tuple(gone), target, expect_fetched)
+    request = Request(tuple(outputs), dict(sub or {}), tuple(gone), target, expect_fetched, relink)
     return Planner(site, request, progress.child("Comparing with the workspace")).plan()

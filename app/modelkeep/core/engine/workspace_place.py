@@ -27,6 +27,7 @@ from modelkeep.core.durable import (
     temp_name,
     write_file,
 )
+from modelkeep.core.engine.cache_link import Links
 from modelkeep.core.engine.statmemory import RACY_NS
 from modelkeep.core.engine.workspace_checkout import CheckoutPlan, Placing, Removal
 from modelkeep.core.engine.workspace_hash import same_file
@@ -148,10 +149,13 @@ class Placement:
         plan = self._plan
         progress = self._progress.child("Writing files", plan.bytes, files=len(plan.placings))
         damaged: list[tuple[Placing, CorruptObject]] = []
+        links = Links(self._site.cache, ("copy",) if self._is_export else self._site.link_types, progress)
         with Batch(Tree(stage, system=True), mode=None) as batch:
             for number, one in enumerate(plan.placings):
                 try:
-                    batch.stage_by(str(number), self._site.cache.copy_out(one.oid, progress))
+                    own_mode = one.is_exec or one.path in modes  # which a link would give to the object
+                    if own_mode or not links.make(one.oid, stage / str(number)):
+                        batch.stage_by(str(number), self._site.cache.copy_out(one.oid, progress))
                 except CorruptObject as error:
                     damaged.append((one, error))
                 progress.advance(files=1)
@@ -227,12 +231,12 @@ class Placement:
             if one.over_link or not _is_link(place, fd):
                 return
             raise _changed(one.path) from None
-        if one.before is None or not same_file(now, one.before.facts):
+        if one.before is None or not _is_untouched(now, one.before.facts):
             raise _changed(one.path)
 
     def _remove(self, one: Removal) -> None:
         now = os.stat(self._tree.path(one.path))
-        if not same_file(now, one.before.facts):
+        if not _is_untouched(now, one.before.facts):
             raise _changed(one.path)
         self._tree.unlink(one.path)
         self._touched.add(one.path.rpartition("/")[0])
@@ -268,9 +272,17 @@ class Placement:
             if not one.oid.legacy:
                 with contextlib.suppress(OSError):
                     facts = os.lstat(os.path.join(self._tree.root, one.path))
-                    if facts.st_size == one.size:
+                    if facts.st_size == one.size and facts.st_nlink == 1:
                         self._site.memory.remember(facts, one.oid.hash, read_at=later)
         self._site.memory.save()
+
+
+def _is_untouched(now: os.stat_result, before: os.stat_result) -> bool:
+    """Whether a file is still the one that was looked at. Of a link to an object only the ctime may change: this
+    run makes and removes other links to it, and protects it."""
+    if now.st_nlink == before.st_nlink == 1 and stat.S_IMODE(now.st_mode) != 0o444:
+        return same_file(now, before)
+    return (now.st_ino, now.st_size, now.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
 
 
 def _is_link(place: str, fd: int | None) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from modelkeep.core.engine.cache import Cache
+from modelkeep.core.engine.cache_link import link_types
 from modelkeep.core.engine.history import History
 from modelkeep.core.engine.locks import project_lock
 from modelkeep.core.engine.statmemory import StatMemory
@@ -44,6 +46,18 @@ class Site:
         paths = [self.root / path for path in write]
         with project_lock(self.root, hardlink, command=command, write=paths):
             yield
+
+    @property
+    def link_types(self) -> tuple[str, ...]:
+        """How objects are handed out (`cache.type`). A repository cannot ask for links (safety §5.2)."""
+        return link_types(self.config.get("cache", "type"))
+
+    def is_into_cache(self, place: Path) -> bool:
+        """Whether there is a symbolic link to an object, which `cache.type symlink` makes."""
+        try:
+            return os.path.normpath(os.readlink(place)).startswith(os.fspath(self.cache.root) + os.sep)
+        except OSError:
+            return False
 
     def user_setting(self, section: str, key: str) -> str | None:
         """A setting, unless it comes from the repository: those are not the user's own (safety §5.2)."""

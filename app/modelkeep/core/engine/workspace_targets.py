@@ -177,7 +177,7 @@ def _check_on_disk(site: Site, path: str, seen: Seen) -> None:
     if seen.is_absent:
         raise NotFound(f"There is no file or folder {visible(path)}.", paths=(path,))
     facts = site.tree.lstat(path)
-    if facts is not None and stat.S_ISLNK(facts.st_mode):
+    if facts is not None and stat.S_ISLNK(facts.st_mode) and not site.is_into_cache(site.root / path):
         raise Refused(
             f"{visible(path)} is a symbolic link.",
             hint='Put the file itself in its place (cp --remove-destination "$(readlink -f LINK)" LINK), '

@@ -313,22 +313,32 @@ def _fetch(
 
 
 def checkout(
-    project: Project, targets: Sequence[str] = (), *, force: bool = False, progress: Progress = SILENT
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    force: bool = False,
+    relink: bool = False,
+    progress: Progress = SILENT,
 ) -> Changes:
     """Make the workspace match its metafiles; finishes a restore that was interrupted. Refuses to touch
-    unsaved data unless `force`, which saves it into the cache first."""
+    unsaved data unless `force`, which saves it into the cache first. With `relink` also unchanged files become
+    the kind of link that the user's `cache.type` asks for."""
     project.require_trust("checkout")
     begun = None if targets else interrupted.found(project)
     if begun is not None:
         interrupted.finish(project, begun, force=force, progress=progress)
     chosen, unread = choose(project.workspace.outputs(), targets)
-    done = _checkout(project, chosen, force, progress)
+    done = _checkout(project, chosen, force, progress, relink=relink)
     raise_first(unread)
     return replace(done, same_as=(f"dvc checkout {' '.join(targets)}".strip(),))
 
 
-def _checkout(project: Project, chosen: Selection, force: bool, progress: Progress) -> Changes:
-    plan = project.workspace.plan_checkout(chosen.outputs, sub=dict(chosen.files), progress=progress)
+def _checkout(
+    project: Project, chosen: Selection, force: bool, progress: Progress, *, relink: bool = False
+) -> Changes:
+    plan = project.workspace.plan_checkout(
+        chosen.outputs, sub=dict(chosen.files), relink=relink, progress=progress
+    )
     return project.workspace.run_checkout(plan, force=force, progress=progress)
 
 

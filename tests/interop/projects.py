@@ -1,0 +1,22 @@
+"""Projects opened as the program opens them, and one line for what a person does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from modelkeep.core.credentials import MemoryVault
+from modelkeep.core.project import Project
+
+
+@contextmanager
+def opened(folder: Path, *, trusted: bool = False) -> Iterator[Project]:
+    """The project in `folder`, with an empty vault; its connections end with the block."""
+    project = Project.open(folder, vault=MemoryVault())
+    if trusted:
+        project.settings.trust(project.root)
+    try:
+        yield project
+    finally:
+        project.close()
