@@ -325,7 +325,10 @@ class OutputStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The workspace: outputs, what Git sees, and what could not be read."""
+    """The workspace: outputs, what Git sees, and what could not be read.
+
+    Of the `git_changes`, `git_added` are new for Git and `git_removed` are gone; the others differ.
+    """
 
     outputs: tuple[OutputStatus, ...] = ()
     branch: str | None = None
@@ -334,6 +337,8 @@ class Status:
     ahead: int = 0
     behind: int = 0
     git_changes: tuple[str, ...] = ()
+    git_added: frozenset[str] = frozenset()
+    git_removed: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -45,5 +45,11 @@ def _uncommitted(status: Status) -> tuple[Altered, ...]:
     ]
     rows = [row for row in data if row.mark and row.mark != "absent"]
     told = {one.output.metafile for one in status.outputs}
-    rows += [Altered(path, "changed") for path in status.git_changes if path not in told]
+    rows += [Altered(path, _git_mark(path, status)) for path in status.git_changes if path not in told]
     return tuple(rows)
+
+
+def _git_mark(path: str, status: Status) -> str:
+    if path in status.git_added:
+        return "added"
+    return "removed" if path in status.git_removed else "changed"

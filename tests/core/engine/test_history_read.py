@@ -227,6 +227,22 @@ def test_changes_names_awkward_files_exactly(git_repo: Path) -> None:
     assert history.changes(untracked=False) == ("a b.dvc",)
 
 
+def test_changes_say_whether_a_file_is_new_or_gone(git_repo: Path) -> None:
+    for name in ("edited", "gone", "unlisted"):
+        commit(git_repo, name)
+    builders.write_tree(git_repo, {"edited": "new", "staged": "n", "untracked": "n"})
+    (git_repo / "gone").unlink()
+    git(git_repo, "add", "staged")
+    git(git_repo, "rm", "-q", "unlisted")
+    assert History.open(git_repo).marked_changes() == {
+        "edited": "changed",
+        "gone": "removed",
+        "staged": "added",
+        "unlisted": "removed",
+        "untracked": "added",
+    }
+
+
 def test_text_that_was_ever_in_a_file_is_found(git_repo: Path) -> None:
     commit(git_repo, ".dvc/config", "password = x\n")
     commit(git_repo, ".dvc/config", "\n")

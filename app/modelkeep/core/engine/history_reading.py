@@ -221,11 +221,15 @@ class ReadableHistory:
 
         Paths outside the project's folder start with `../`.
         """
+        return tuple(self.marked_changes(untracked=untracked))
+
+    def marked_changes(self, *, untracked: bool = True) -> dict[str, str]:
+        """As `changes`, and for each path whether it was "added", "changed" or "removed"."""
         self._guard("look for changes")
         shown = "all" if untracked else "no"
         options = ("--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=dirty")
         out = self._git.run("status", *options, f"--untracked-files={shown}", what="look for changes")
-        return tuple(map(self._here, history_refs.parse_status(out)))
+        return {self._here(path): mark for path, mark in history_refs.parse_status(out)}
 
     def is_ignored(self, paths: Iterable[str]) -> set[str]:
         """Those of `paths` that Git ignores (a tracked path is never ignored)."""

@@ -119,13 +119,20 @@ def parse_commits(out: bytes) -> Iterator[Version]:
         )
 
 
-def parse_status(out: bytes) -> Iterator[str]:
-    """The paths in the output of `status --porcelain=v2 -z --no-renames`."""
+def parse_status(out: bytes) -> Iterator[tuple[str, str]]:
+    """(path, how it differs: "added", "changed" or "removed") from `status --porcelain=v2 -z --no-renames`."""
     fields = {b"1": 8, b"u": 10, b"?": 1}  # how many words stand before the path
     for entry in out.split(b"\0"):
         before = fields.get(entry[:1])
         if before is not None:
-            yield entry.split(b" ", before)[before].decode("utf-8", "surrogateescape")
+            yield entry.split(b" ", before)[before].decode("utf-8", "surrogateescape"), _status_mark(entry)
+
+
+def _status_mark(entry: bytes) -> str:
+    index, tree = entry[2:3], entry[3:4]
+    if entry[:1] == b"?" or (index == b"A" and tree != b"D"):
+        return "added"
+    return "removed" if entry[:1] == b"1" and b"D" in (index, tree) else "changed"
 
 
 def moment(raw: str) -> datetime | None:
