@@ -5,14 +5,15 @@ Panels show what is here already and listen to the signals for the rest. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from modelkeep.core.progress import Progress
+from modelkeep.core.errors import LoginNeeded
+from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import (
     WORKSPACE,
@@ -29,6 +30,7 @@ from modelkeep.core.workflows import review
 from modelkeep.gui.jobs import FACTS, Jobs
 from modelkeep.gui.wording import translate
 
+Answer = TypeVar("Answer")
 _Places = tuple[dict[str, Presence], int]
 _FIRST = 40  # versions whose content is read before the rest, because they are on the screen
 
@@ -111,12 +113,16 @@ class Facts(QObject):
         elif what & (Change.CACHE | Change.REMOTE):
             self._look_up()
 
-    def ask_remote(self) -> None:
-        """Ask the remotes again what they have."""
+    def forgive_remote(self) -> None:
+        """Ask the remote again when there is something to ask: what kept it away may be over."""
         self.remote_problem = None
 
+    def ask_remote(self) -> None:
+        """Ask the remotes again what they have."""
+        self.forgive_remote()
+
         def work(progress: Progress) -> None:
-            review.refresh_remote(self.project, progress)
+            self._asking(progress, lambda: review.refresh_remote(self.project, progress))
 
         self._jobs.start(
             translate("Facts", "Ask the remote what it has"),
@@ -202,10 +208,23 @@ class Facts(QObject):
 
     def _where(self, found: dict[str, Snapshot], ask_remote: bool, progress: Progress) -> _Places:
         """On a worker's thread."""
-        by_version = review.version_presence(self.project, found, progress, ask_remote=ask_remote)
+        by_version = self._asking(
+            progress,
+            lambda: review.version_presence(self.project, found, progress, ask_remote=ask_remote),
+        )
         workspace = found[WORKSPACE.key].outputs if WORKSPACE.key in found else ()
         single = review.presence(self.project, workspace, progress, ask_remote=False)
         return by_version, sum(1 for one in single.values() if one.asked and one.only_here)
+
+    def _asking(self, progress: Progress, ask: Callable[[], Answer]) -> Answer:
+        """What `ask` gives. A login that the user cancelled is a problem of the remote, so that it is not asked
+        for again at every change."""
+        try:
+            return ask()
+        except Cancelled as error:
+            progress.check()  # the job itself was cancelled
+            address = self.project.address(None) or ""
+            raise LoginNeeded(address, hint=translate("Facts", "Log in to remote… asks again.")) from error
 
     def _have_presence(self, answer: _Places) -> None:
         self._presence, self.only_here = answer

@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from modelkeep.core.credentials import NO_QUESTIONS, Questions, Vault, open_vault
+from modelkeep.core.errors import UnknownHost
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.settings import Remembered, Settings
@@ -20,7 +21,7 @@ from modelkeep.gui.concerns import Concerns
 from modelkeep.gui.facts import Facts
 from modelkeep.gui.jobs import Job, Jobs
 from modelkeep.gui.watcher import Watcher
-from modelkeep.gui.wording import translate
+from modelkeep.gui.wording import line, translate
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ class Session(QObject):
         """Tell everybody what an operation changed."""
         if changes.summary:
             self.told.emit(changes.summary)
+        if self.facts is not None and changes.what & (Change.REMOTE | Change.CONFIG):
+            self.facts.forgive_remote()  # it was just reached, or is set up another way
         self._tell(changes.what)
 
     def refresh(self) -> None:
@@ -200,7 +203,13 @@ class Session(QObject):
         self._reread(Change.EVERYTHING, translate("Session", "Read everything again"), ask_remote=True)
 
     def _write_failed(self, error: Exception) -> None:
-        self.problem.emit(error)
+        """Show it, unless it only says what the user has just answered."""
+        if isinstance(error, UnknownHost):
+            self.told.emit(
+                translate("Session", "Not done: {host} is not trusted.").format(host=line(error.host))
+            )
+        else:
+            self.problem.emit(error)
 
     def _job_ended(self, job: Job) -> None:
         """A write that failed or was cancelled half-way may have changed something too."""

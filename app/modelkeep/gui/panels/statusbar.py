@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QProgressBar
 
+from modelkeep.core.errors import HostKeyChanged, LoginFailed, LoginNeeded, UnknownHost
 from modelkeep.core.values import Presence
 from modelkeep.gui import theme, wording
 from modelkeep.gui.actions import ActionSet
@@ -102,8 +103,7 @@ class StatusPanel(QFrame):
             )
         remote = facts.remotes[0]
         if facts.remote_problem is not None:
-            word = translate("Status", "{name} cannot be reached").format(name=remote.name)
-            return Sign("warning", wording.line(word), "bad"), str(facts.remote_problem)
+            return away(remote.name, facts.remote_problem), str(facts.remote_problem)
         return Sign("remote", wording.line(remote.name), "muted"), remote.url
 
     def _show_job(self, *_: object) -> None:
@@ -123,6 +123,19 @@ class StatusPanel(QFrame):
         fraction = job.reading.fraction
         self.bar.setRange(0, 0 if fraction is None else 1000)
         self.bar.setValue(round((fraction or 0) * 1000))
+
+
+def away(name: str, problem: Exception) -> Sign:
+    """Why the remote called `name` says nothing."""
+    if isinstance(problem, UnknownHost):
+        text = translate("Status", "{name} is not trusted")
+    elif isinstance(problem, HostKeyChanged):
+        text = translate("Status", "{name} shows another key than before")
+    elif isinstance(problem, LoginNeeded | LoginFailed):
+        text = translate("Status", "not logged in to {name}")
+    else:
+        text = translate("Status", "{name} cannot be reached")
+    return Sign("warning", wording.line(text.format(name=name)), "bad")
 
 
 def safety(total: Presence, outputs: int, unrecorded: int = 0) -> Sign:
