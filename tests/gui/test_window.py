@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 from PySide6.QtCore import QMimeData, QModelIndex, QPoint, Qt, QUrl
 from PySide6.QtGui import QDropEvent
@@ -11,7 +14,8 @@ import builders
 from modelkeep.core.values import WORKSPACE, Version
 from modelkeep.core.workflows import restore
 from modelkeep.gui import theme
-from modelkeep.gui.dialogs.confirm import ConfirmDialog
+from modelkeep.gui.comparing import _in_time
+from modelkeep.gui.dialogs.bringback import BringBackDialog
 from modelkeep.gui.dialogs.errors import ErrorDialog
 from modelkeep.gui.dialogs.setup import NewProjectDialog
 from modelkeep.gui.jobs import State
@@ -83,6 +87,14 @@ def test_compare_says_which_two_it_takes(window, session):
     assert "Compare v1.0 with v1.1" in window.command["compare"].toolTip()
 
 
+def test_versions_of_the_same_second_are_compared_in_the_order_of_the_list(window, session):
+    for one, other in (("v1.0", "v1.1"), ("v1.1", "v1.0")):
+        first, second = version(session, one), version(session, other)
+        at_once = [replace(each, when=first.when) for each in (first, second)]
+        assert [each.name for each in _in_time(session, *at_once)] == ["v1.0", "v1.1"]
+        assert _in_time(session, WORKSPACE, first) == (first, WORKSPACE)
+
+
 def test_what_is_here_need_not_be_fetched(window, session, rest):
     session.select(version(session, "v1.0"))
     rest(session)
@@ -144,6 +156,37 @@ def test_a_second_row_is_for_comparing(window, session, qtbot, rest):
     session.wish.connect(lambda name, payload: wishes.append((name, payload)))
     window.command["compare"].trigger()
     assert [(name, pair[0].name, pair[1].name) for name, pair in wishes] == [("compare", "v1.0", "v1.1")]
+
+
+def test_uncommitted_files_are_told_as_what_they_are(window, session, flowers, rest):
+    (flowers / "notes.txt").write_text("new")
+    (flowers / "images.dvc").unlink()
+    window.command["refresh"].trigger()
+    rest(session)
+    shown = {row[0]: row[1] for row in rows(window.details.changes.view)}
+    assert shown["notes.txt"] == "+ added"
+    assert shown["images"] == "− removed"
+    assert shown["model.onnx"] == "~ changed"
+
+
+def test_facts_keep_their_room_when_activity_opens(window, session, rest):
+    session.select(version(session, "v1.1"))
+    rest(session)
+    before = window.details.facts.height()
+    window.command["activity"].trigger()
+    assert window.activity.isVisible()
+    assert window.details.facts.height() == before > 180
+
+
+def test_a_long_name_in_the_header_is_shortened_and_covers_nothing(window, session):
+    window.header.branch.set("branch", "feature/" + "very-long-" * 9, "muted")
+    window.resize(900, 700)
+    session.told.emit("laid out")
+    window.header.layout().activate()
+    shown = [window.header.branch, window.header.search, *window.header.buttons]
+    edges = [part.geometry() for part in shown]
+    assert all(left.right() < right.left() for left, right in pairwise(edges))
+    assert window.header.branch._text.text().endswith("…")
 
 
 def test_a_disabled_command_says_why(window, session):
@@ -358,10 +401,14 @@ def test_what_a_restore_replaced_is_brought_back(window, session, rest, qtbot):
     )
     restore.restore(session.project, plan, force=True)
     assert file.read_bytes() != unsaved
+    file.write_bytes(b"weights four, not recorded either")
+    restore.restore(session.project, plan, force=True)
     window.command["bring-back"].trigger()
-    qtbot.waitUntil(lambda: window.findChild(ConfirmDialog) is not None)
-    dialog = window.findChild(ConfirmDialog)
+    qtbot.waitUntil(lambda: window.findChild(BringBackDialog) is not None)
+    dialog = window.findChild(BringBackDialog)
     assert dialog.cancel.isDefault()
+    assert dialog.records.count() == 2
+    dialog.records.setCurrentIndex(1)  # the older one
     dialog.proceed.click()
     rest(session)
     assert file.read_bytes() == unsaved

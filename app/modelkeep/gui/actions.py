@@ -21,8 +21,8 @@ from modelkeep.gui.session import Session
 
 @dataclass(frozen=True)
 class Action:
-    """One command. `enabled_when` gives the reason why not, or None. `tip` says more than `text`,
-    and `means` what it would do now, "" if there is nothing more to say."""
+    """One command. `enabled_when` gives the reason why not, or None. `tip` says more than `text`, `short` less,
+    for a button; `means` says what it would do now, "" if there is nothing more to say."""
 
     name: str
     text: str
@@ -31,6 +31,7 @@ class Action:
     enabled_when: Condition = conditions.always
     shortcut: str = ""
     tip: str = ""
+    short: str = ""
     role: str = "icon"
     means: Callable[[Session], str] | None = None
 
@@ -88,9 +89,10 @@ TABLE: tuple[Action, ...] = (
     Action("open-file", QT_TRANSLATE_NOOP("Actions", "Open"), "open", commands.open_file, _C.in_workspace,
            tip=QT_TRANSLATE_NOOP("Actions", "Open the file in the workspace with the program your system uses for it")),
     Action("restore-output", QT_TRANSLATE_NOOP("Actions", "Restore this…"), "restore", commands.restore_output,
-           _C.picked_past, tip=QT_TRANSLATE_NOOP("Actions", "Bring this back into the workspace; the code stays as it is")),
+           _C.picked_past, short=QT_TRANSLATE_NOOP("Actions", "Restore…"),
+           tip=QT_TRANSLATE_NOOP("Actions", "Bring this back into the workspace; the code stays as it is")),
     Action("export-output", QT_TRANSLATE_NOOP("Actions", "Export this…"), "export", commands.export_output,
-           _C.picked_any),
+           _C.picked_any, short=QT_TRANSLATE_NOOP("Actions", "Export…")),
     Action("fetch-output", QT_TRANSLATE_NOOP("Actions", "Fetch"), "fetch", commands.fetch_output, _C.picked_fetchable),
     Action("push-output", QT_TRANSLATE_NOOP("Actions", "Push"), "push", commands.push_output, _C.picked_remote),
     Action("record-output", QT_TRANSLATE_NOOP("Actions", "Record changes"), "add", commands.record_output, _C.picked_workspace),
@@ -238,7 +240,7 @@ class ActionSet(QObject):
     def _make(self, row: Action) -> QAction:
         action = QAction(theme.icon(row.icon, row.role), _t(row.text), self._window)
         action.setObjectName(row.name)
-        action.setIconText(action.text())
+        action.setIconText(_t(row.short or row.text))
         if row.shortcut:
             action.setShortcut(QKeySequence(row.shortcut))
             action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)

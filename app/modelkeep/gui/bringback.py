@@ -10,14 +10,13 @@ from modelkeep.core.progress import Progress
 from modelkeep.core.values import Changes
 from modelkeep.core.workflows import restore
 from modelkeep.core.workflows.restore import Replaced
-from modelkeep.gui import wording
 from modelkeep.gui.commands import project_of
 from modelkeep.gui.session import Session
 from modelkeep.gui.wording import translate
 
 
 def bring_back(session: Session, window: QWidget) -> None:
-    """Show the newest record of unsaved files that were replaced, and put them back if the user says so."""
+    """Show the records of unsaved files that were replaced, and put those of one back if the user says so."""
     project = project_of(session)
 
     def read(progress: Progress) -> tuple[Replaced, ...]:
@@ -35,29 +34,23 @@ def bring_back(session: Session, window: QWidget) -> None:
 
 
 def _ask(session: Session, window: QWidget, found: tuple[Replaced, ...]) -> None:
-    from modelkeep.gui.dialogs.confirm import ConfirmDialog
+    from modelkeep.gui.dialogs.bringback import BringBackDialog
 
     if not found:
         session.told.emit(
             translate("BringBack", "Nothing was replaced here, so nothing can be brought back.")
         )
         return
-    newest, project = found[0], project_of(session)
-    files = wording.files(len(newest.paths))
-    dialog = ConfirmDialog(
-        translate("BringBack", "Bring back what was replaced {when}?").format(when=wording.when(newest.when)),
-        verb=translate("BringBack", "Bring back {files}").format(files=files),
-        text=translate("BringBack", "They go where they were. What is there now and unsaved is kept first."),
-        paths=newest.paths,
-        remark=translate("BringBack", "Earlier ones: modelkeep restore --replaced") if found[1:] else "",
-        parent=window,
-    )
+    project, dialog = project_of(session), BringBackDialog(found, window)
 
-    def work(progress: Progress) -> Changes:
-        return restore.bring_back(project, newest.id, progress)
+    def accepted() -> None:
+        chosen = dialog.chosen.id
 
-    title = translate("BringBack", "Bring back {files}").format(files=files)
-    same = (f"modelkeep restore --bring-back {newest.id}",)
-    dialog.accepted.connect(lambda: session.write(title, work, same_as=same))
+        def work(progress: Progress) -> Changes:
+            return restore.bring_back(project, chosen, progress)
+
+        session.write(dialog.verb(), work, same_as=(f"modelkeep restore --bring-back {chosen}",))
+
+    dialog.accepted.connect(accepted)
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()

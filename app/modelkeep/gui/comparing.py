@@ -28,7 +28,7 @@ def what_compare_means(session: Session) -> str:
 
 def _pair(session: Session) -> tuple[Version, Version] | None:
     if session.other is not None:
-        return _in_time(session.version, session.other)
+        return _in_time(session, session.version, session.other)
     before = session.facts.previous(session.version) if session.facts else None
     return None if before is None else (before, session.version)
 
@@ -38,8 +38,14 @@ def compare_workspace(session: Session, window: QWidget) -> None:
     session.wish.emit("compare", (session.version, WORKSPACE))
 
 
-def _in_time(first: Version, second: Version) -> tuple[Version, Version]:
-    """The older one first; the workspace is the newest."""
-    if first.when is None or (second.when is not None and second.when <= first.when):
-        return second, first
-    return first, second
+def _in_time(session: Session, first: Version, second: Version) -> tuple[Version, Version]:
+    """The older one first, at the same second the one listed further down; the workspace is the newest."""
+    listed = session.facts.versions.all() if session.facts and session.facts.versions else ()
+    places = {version.key: place for place, version in enumerate(listed)}
+
+    def age(version: Version) -> tuple[bool, float, int]:
+        when = version.when.timestamp() if version.when else 0.0
+        return version == WORKSPACE, when, -places.get(version.key, 0)
+
+    older, newer = sorted((first, second), key=age)
+    return older, newer

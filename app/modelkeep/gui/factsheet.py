@@ -24,6 +24,8 @@ from modelkeep.gui.widgets import (
 )
 from modelkeep.gui.wording import translate
 
+_LINE = theme.GRID * 3
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -49,7 +51,7 @@ class FactSheet(QWidget):
         self._text = PlainLabel(wrap=True).selectable()
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(theme.GRID * 2)
-        self._grid.setVerticalSpacing(theme.HALF)
+        self._grid.setVerticalSpacing(0)
         self._grid.setColumnStretch(1, 1)
         head = row(self._icon, self._title)
         head.setStretchFactor(self._title, 1)
@@ -70,12 +72,14 @@ class FactSheet(QWidget):
         self._clear()
         for place, fact in enumerate(facts):
             name = PlainLabel(fact.name, look="muted")
+            name.setMinimumHeight(_LINE)
             self._grid.addWidget(name, place, 0, Qt.AlignmentFlag.AlignVCenter)
             self._grid.addWidget(self._value(fact), place, 1)
+        self.updateGeometry()
 
     def _value(self, fact: Fact) -> QWidget:
         if fact.sign is not None:
-            badge = Badge()
+            badge = Badge(size="normal")
             badge.set(fact.sign.icon, fact.sign.word, fact.sign.role, fact.tip)
             box = QWidget()
             box.setLayout(row(badge, None))
@@ -98,7 +102,9 @@ class FactSheet(QWidget):
         result.setFixedWidth(result.fontMetrics().horizontalAdvance(fact.value) + theme.GRID * 3 + 2)
         result.clicked.connect(lambda: self.copied.emit(fact.copy))
         box = QWidget()
-        box.setLayout(row(result, None))
+        line = row(result, None)
+        line.setContentsMargins(-theme.HALF - 1, 0, 0, 0)  # its text begins where the other values do
+        box.setLayout(line)
         return box
 
     def _clear(self) -> None:

@@ -209,7 +209,7 @@ class MainWindow(QMainWindow):
         self.panes.setSizes([round(width * 0.33), round(width * 0.67)])
         self.center.setSizes([round(width * 0.43), round(width * 0.24)])
         self.details.splitter.setSizes([320, 400])
-        self.upper.setSizes([round(self.height() * 0.75), theme.GRID * 22])
+        self.upper.setSizes([self.height() - theme.GRID * 17, theme.GRID * 17])
         self.activity.hide()
         for view in self.findChildren(TreeTable):
             view.reset_columns()

@@ -73,9 +73,13 @@ class ElidedLabel(PlainLabel):
         self._full = wording.line(text)
         self.setAccessibleName(self._full)
         self._elide()
+        self.updateGeometry()  # what is shown may stay the same while the room it wants does not
 
     def sizeHint(self) -> QSize:
         return QSize(self.fontMetrics().horizontalAdvance(self._full) + 4, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(min(self.sizeHint().width(), theme.GRID * 3), super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -230,14 +234,17 @@ class EmptyState(QWidget):
 
 
 class Badge(QWidget):
-    """Sign, word and colour of one state; never colour alone."""
+    """Sign, word and colour of one state; never colour alone. Shortened where there is no room for it."""
 
     clicked = Signal()
 
-    def __init__(self, meaning: str = "none", text: str = "", role: str = "muted") -> None:
+    def __init__(
+        self, meaning: str = "none", text: str = "", role: str = "muted", size: str = "small"
+    ) -> None:
         super().__init__()
         self._icon = IconLabel(meaning, role=role, size=14)
-        self._text = PlainLabel(text, size="small")
+        self._text = ElidedLabel(text, size=size)
+        self._text.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.setLayout(row(self._icon, self._text, spacing=theme.HALF))
         self.set(meaning, text, role)
 

@@ -52,6 +52,7 @@ def test_unsaved_files_stop_it_until_the_user_decides(
     assert dialog.proceed.text() == "Replace 1 file"
     assert dialog.cancel.isDefault()
     assert dialog.view._replace is not None
+    assert dialog.view._replace.text() == "&Save it in the cache, then replace it"
     dialog.view._replace.setChecked(True)
     assert dialog.proceed.isEnabled()
     run(qtbot, dialog, jobs)

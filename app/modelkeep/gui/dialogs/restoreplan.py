@@ -46,8 +46,12 @@ class RestoreView(PlanView):
         if plan.git_changes:
             self._list(
                 "error",
-                translate("Restore", "Files with changes that are not committed are in the way."),
-                translate("Restore", "Commit or discard them with git first."),
+                counted(
+                    len(plan.git_changes),
+                    translate("Restore", "A file with changes that are not committed is in the way."),
+                    translate("Restore", "{n} files with changes that are not committed are in the way."),
+                ),
+                translate("Restore", "Commit or discard the changes with git first."),
                 plan.git_changes,
             )
         if plan.unsaved:
@@ -61,9 +65,17 @@ class RestoreView(PlanView):
         if plan.missing:
             return translate("Restore", "Data of this version is missing")
         if plan.git_changes:
-            return translate("Restore", "Uncommitted files are in the way")
+            return counted(
+                len(plan.git_changes),
+                translate("Restore", "An uncommitted file is in the way"),
+                translate("Restore", "Uncommitted files are in the way"),
+            )
         if plan.unsaved and not self.saves_and_replaces:
-            return translate("Restore", "Unsaved files are in the way; decide what happens to them")
+            return counted(
+                len(plan.unsaved),
+                translate("Restore", "An unsaved file is in the way; decide what happens to it"),
+                translate("Restore", "Unsaved files are in the way; decide what happens to them"),
+            )
         return ""
 
     def _list(self, kind: str, text: str, fix: str, paths: tuple[str, ...]) -> None:
@@ -77,9 +89,21 @@ class RestoreView(PlanView):
             translate("Restore", "{n} files hold data that is saved nowhere else."),
         )
         self._list("warning", text, "", paths)
-        stop = QRadioButton(translate("Restore", "&Keep them and stop here"))
-        replace = QRadioButton(translate("Restore", "&Save them in the cache, then replace them"))
-        replace.setToolTip(translate("Restore", "They can be got back from there afterwards"))
+        stop = QRadioButton(
+            counted(
+                len(paths),
+                translate("Restore", "&Keep it and stop here"),
+                translate("Restore", "&Keep them and stop here"),
+            )
+        )
+        replace = QRadioButton(
+            counted(
+                len(paths),
+                translate("Restore", "&Save it in the cache, then replace it"),
+                translate("Restore", "&Save them in the cache, then replace them"),
+            )
+        )
+        replace.setToolTip(translate("Restore", "Bring back what was replaced… gets it back afterwards"))
         group = QWidget()
         group.setLayout(column(stop, replace, spacing=theme.HALF))
         stop.setChecked(True)

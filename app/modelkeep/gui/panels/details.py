@@ -44,19 +44,12 @@ class DetailsPanel(QWidget):
         self._below = QStackedWidget()
         self._below.addWidget(self.changes)
         self._below.addWidget(self._output_part())
-        top = QScrollArea()
-        top.setWidgetResizable(True)
-        top.setFrameShape(QFrame.Shape.NoFrame)
-        top.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        top.setWidget(self._sheet)
-        for part in (top.viewport(), self._sheet):
-            part.setAutoFillBackground(False)
+        self.facts = _Facts(self._sheet)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
-        upper = framed(column(self._title_bar(), Hairline(), top, self._buttons, spacing=0))
+        upper = framed(column(self._title_bar(), Hairline(), self.facts, self._buttons, spacing=0))
         for part in (upper, self._below):
             self.splitter.addWidget(part)
-        self.splitter.setStretchFactor(0, 2)
-        self.splitter.setStretchFactor(1, 3)
+        self.splitter.setStretchFactor(1, 1)  # what is above keeps its height as long as there is any room
         self.splitter.setChildrenCollapsible(False)
         self.setLayout(column(self.splitter, spacing=0))
         session.opened.connect(self._opened)
@@ -152,7 +145,8 @@ class DetailsPanel(QWidget):
                     right=True,
                     width=88,
                 ),
-            )
+            ),
+            most=300,  # nobody reads thousands of new files here, and they would hold up the window
         )
         title = translate("Details", "Changes")
         view = TreeTable(
@@ -278,7 +272,7 @@ class DetailsPanel(QWidget):
         older = facts.snapshot(before) if before else None
         made_of = (snapshot, older, facts.status if version == WORKSPACE else None)
         if all(new is known for new, known in zip(made_of, self._told_of, strict=True)):
-            return  # thousands of untracked files make thousands of rows, which takes the window a moment
+            return  # they are shown already, and showing takes the window a moment
         self._told_of = made_of
         rows = altered(*made_of)
         title = translate("Details", "Uncommitted changes")
@@ -348,6 +342,20 @@ class DetailsPanel(QWidget):
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
         self._session.told.emit(translate("Details", "Copied {text}").format(text=text))
+
+
+class _Facts(QScrollArea):
+    """Scrolls the facts, but never shows less than the first few of them."""
+
+    def __init__(self, sheet: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(sheet)
+        for part in (self.viewport(), sheet):
+            part.setAutoFillBackground(False)
+        self.setMinimumHeight(theme.GRID * 19)
 
 
 def signed_size(growth: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QMenu, QToolButton
 
 from modelkeep.gui import theme, wording
@@ -24,6 +25,7 @@ class HeaderPanel(QFrame):
         self._session, self._actions = session, actions
         self.project = self._project_button()
         self.branch = Badge()
+        self.branch.setMaximumWidth(theme.GRID * 30)
         self.distance = Badge()
         self.search = self._search_button()
         self.buttons = [action_button(actions[name]) for name in ("pull", "push", "compare")]
@@ -88,11 +90,16 @@ class HeaderPanel(QFrame):
     def _search_button(self) -> QToolButton:
         result = action_button(self._actions["palette"])
         result.setIcon(theme.icon("search", "muted"))
-        result.setText(translate("Header", "Search  (Ctrl+K)"))
         result.setAccessibleName(translate("Header", "Search commands, versions and outputs"))
         result.setProperty("look", "search")
-        result.setMinimumWidth(theme.GRID * 20)
         return result
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window the search is its icon, so that the commands keep their words."""
+        super().resizeEvent(event)
+        wide = event.size().width() >= theme.GRID * 120
+        self.search.setText(translate("Header", "Search  (Ctrl+K)") if wide else "")
+        self.search.setMinimumWidth(theme.GRID * 20 if wide else 0)
 
     def _menu_button(self) -> QToolButton:
         result = QToolButton()
