@@ -16,7 +16,8 @@ from modelkeep.core.engine.workspace_look import Seen, expected, hashes
 from modelkeep.core.engine.workspace_scan import parents
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.engine.workspace_targets import Target, find_targets
-from modelkeep.core.errors import MissingObjects, NotFound, Refused, UsageError
+from modelkeep.core.engine.workspace_upgrade import upgrade
+from modelkeep.core.errors import MissingObjects, NotFound, UsageError
 from modelkeep.core.formats.ignore import with_ignored
 from modelkeep.core.formats.manifest import make_manifest
 from modelkeep.core.formats.metafile import Recorded, metafile_wdir, new_metafile, update_metafile
@@ -55,7 +56,7 @@ def add(
     for target in found:
         done.notes += _notes(site, target)
     for group in _by_output(ready):
-        _record(site, group, inserted, done)
+        _record(site, group, inserted, done, progress)
     for target in found:
         changed = None if target.inside else ignore_in_git(site, target.path)
         if changed is not None and changed not in done.changed:
@@ -74,11 +75,7 @@ def _is_unchanged_legacy(site: Site, target: Target, progress: Progress) -> bool
     if out is None or out.oid is None or not out.oid.legacy:
         return False
     if target.inside:
-        raise Refused(
-            f"{visible(out.path)} was recorded by DVC 2, so a part of it cannot be recorded alone.",
-            hint=f"Add the whole folder: modelkeep add {out.path}",
-            paths=(target.data_path,),
-        )
+        return _is_unchanged_part(site, target, progress)
     if target.seen.is_folder != out.is_dir:
         return False
     wanted = expected(site, out)
@@ -86,6 +83,19 @@ def _is_unchanged_legacy(site: Site, target: Target, progress: Progress) -> bool
     if wanted is None:
         return make_manifest(found.items(), legacy=True)[0].oid == out.oid
     return found == wanted
+
+
+def _is_unchanged_part(site: Site, target: Target, progress: Progress) -> bool:
+    out = target.output
+    wanted = expected(site, out) if out is not None else None
+    if out is None or wanted is None:
+        return False
+    part = {
+        name[len(target.inside) + 1 :]: md5
+        for name, md5 in wanted.items()
+        if f"{name}/".startswith(f"{target.inside}/")
+    }
+    return bool(part) and hashes(site, out, target.seen, part, progress) == part
 
 
 def _insert(site: Site, targets: Iterable[Target], progress: Progress) -> dict[str, Inserted]:
@@ -113,13 +123,15 @@ def _by_output(targets: Iterable[Target]) -> list[list[Target]]:
     return list(groups.values())
 
 
-def _record(site: Site, group: Sequence[Target], inserted: Mapping[str, Inserted], done: _Done) -> None:
+def _record(
+    site: Site, group: Sequence[Target], inserted: Mapping[str, Inserted], done: _Done, progress: Progress
+) -> None:
     """Write the metafile of one output: recorded whole, or some parts of it."""
     target = group[0]
     text = _text(site, target.metafile)
     if target.inside:
         assert target.output is not None
-        recorded = _parts(site, target.output, group, inserted)
+        recorded = _parts(site, target.output, group, inserted, progress)
     else:
         recorded = _whole(site, target.path, target.seen, inserted)
     folder = posixpath.dirname(target.metafile)
@@ -149,7 +161,9 @@ def _whole(site: Site, path: str, seen: Seen, inserted: Mapping[str, Inserted]) 
     return Recorded("", oid, sum(one.size for one in entries.values()), len(entries))
 
 
-def _parts(site: Site, out: Output, group: Sequence[Target], inserted: Mapping[str, Inserted]) -> Recorded:
+def _parts(
+    site: Site, out: Output, group: Sequence[Target], inserted: Mapping[str, Inserted], progress: Progress
+) -> Recorded:
     """The folder output as recorded, with what lies at the targets now in place of what lay there."""
     wanted = expected(site, out) if out.is_dir else None
     if wanted is None:
@@ -159,7 +173,7 @@ def _parts(site: Site, out: Output, group: Sequence[Target], inserted: Mapping[s
             paths=(out.path,),
         )
     entries = dict(wanted)
-    gained = 0
+    new: dict[str, Inserted] = {}
     dropped: list[str] = []
     for target in group:
         gone = _covered(entries, target.inside)
@@ -168,11 +182,16 @@ def _parts(site: Site, out: Output, group: Sequence[Target], inserted: Mapping[s
         dropped += [entries.pop(name) for name in gone]
         for name in target.seen.files:
             inner = f"{target.inside}/{name}" if name else target.inside
-            entries[inner] = inserted[f"{out.path}/{inner}"].hash
-            gained += inserted[f"{out.path}/{inner}"].size
-    _, data = make_manifest(entries.items())
+            new[inner] = inserted[f"{out.path}/{inner}"]
+    legacy = out.oid is not None and out.oid.legacy
+    if legacy:  # then all of it is recorded anew
+        new |= upgrade(site, out, entries, progress)
+        entries = {}
+    _, data = make_manifest([*entries.items(), *((name, one.hash) for name, one in new.items())])
     oid = site.cache.put(data, is_dir=True)
-    return Recorded("", oid, _new_size(site, out, oid, dropped, gained), len(entries))
+    gained = sum(one.size for one in new.values())
+    size = gained if legacy else _new_size(site, out, oid, dropped, gained)
+    return Recorded("", oid, size, len(entries) + len(new))
 
 
 def _covered(entries: Mapping[str, str], inside: str) -> list[str]:
