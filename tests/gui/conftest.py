@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from modelkeep.core.project import Project
 from modelkeep.core.settings import Remembered, Settings
 from modelkeep.core.workflows import data
 from modelkeep.gui import theme
+from modelkeep.gui.collector import Collector
 from modelkeep.gui.main_window import MainWindow
 from modelkeep.gui.session import Session
 
@@ -23,6 +25,17 @@ from modelkeep.gui.session import Session
 @pytest.fixture(scope="session")
 def _installed(qapp: QApplication) -> None:
     theme.install(qapp, "light")
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _collector(qapp: QApplication) -> Iterator[None]:
+    """Garbage is collected on this thread alone, as in the program: a worker's thread must not end Qt objects."""
+    collector = Collector(qapp)
+    yield
+    collector.deleteLater()
+    gc.unfreeze()
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,7 @@ class _Run:
         self.cancelled = threading.Event()
         self.lock = threading.Lock()
         self.interrupts: list[Callable[[], None]] = []
+        self.give_way: Callable[[], None] | None = None
         self.current: Progress | None = None
 
 
@@ -72,8 +73,7 @@ class Progress:
         """Report `n` more bytes and `files` more finished files; raises Cancelled."""
         self.done_bytes += n
         self.done_files += files
-        if self._run.cancelled.is_set():
-            raise Cancelled
+        self.check()
 
     def expect(self, total: int = 0, *, files: int = 0) -> None:
         """Correct the totals once they are known."""
@@ -85,8 +85,15 @@ class Progress:
 
     def check(self) -> None:
         """Raise Cancelled if the user cancelled. Call between steps that can be left consistent."""
-        if self._run.cancelled.is_set():
+        run = self._run
+        if run.give_way is not None:
+            run.give_way()
+        if run.cancelled.is_set():
             raise Cancelled
+
+    def gives_way_by(self, give_way: Callable[[], None]) -> None:
+        """Have `give_way` called at every report and check: it may wait a moment while somebody goes first."""
+        self._run.give_way = give_way
 
     @property
     def is_cancelled(self) -> bool:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from modelkeep.core.credentials import open_vault
 from modelkeep.core.settings import Remembered, Settings
 from modelkeep.gui import theme
+from modelkeep.gui.collector import Collector
 from modelkeep.gui.dialogs.keptvault import KeptVault
 from modelkeep.gui.dialogs.questions import GuiQuestions
 from modelkeep.gui.main_window import MainWindow
@@ -74,6 +75,7 @@ def application(argv: list[str]) -> QApplication:
     QGuiApplication.setDesktopFileName("modelkeep")
     QImageReader.setAllocationLimit(64)  # megabytes; safety rule 5.5
     qInstallMessageHandler(_qt_says)
+    Collector(app)
     app.setWindowIcon(QIcon(str(resource("icons/modelkeep.svg"))))
     theme.install(app, Settings.load().theme)
     return app

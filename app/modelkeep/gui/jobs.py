@@ -22,6 +22,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from modelkeep.core.progress import Cancelled, Progress, Reading
 from modelkeep.core.values import Changes
+from modelkeep.gui.courtesy import give_way, going_first
 from modelkeep.gui.wording import translate
 
 REPOSITORY = "repository"
@@ -116,6 +117,7 @@ class Job:
         self.meter = Meter()
         self.owner: QObject | None = None
         self.slot = ""
+        self.thread: threading.Thread | None = None
         self.on_done: Callable[[Any], None] | None = None
         self.on_failed: Callable[[Exception], None] | None = None
 
@@ -255,8 +257,12 @@ class Jobs(QObject):
                 self._end(job, State.CANCELLED)
                 continue
             job.state, job.began = State.RUNNING, time.monotonic()
+            job.progress.gives_way_by(give_way)
             running.append(job)
-            threading.Thread(target=self._run, args=(job,), name=f"job {job.number}", daemon=True).start()
+            job.thread = threading.Thread(
+                target=self._run, args=(job,), name=f"job {job.number}", daemon=True
+            )
+            job.thread.start()
             self.changed.emit(job)
         if not self._timer.isActive() and any(self._running.values()):
             self._timer.start()
@@ -275,6 +281,9 @@ class Jobs(QObject):
 
     def _finish(self, job: Job, result: Any, error: BaseException | None) -> None:
         self._running[job.lane].remove(job)
+        if job.thread is not None:
+            job.thread.join()  # it has nothing more to do than to let go of what may end on this thread alone
+        job.thread = None
         job.observe(time.monotonic())
         if error is None:
             job.result = result
@@ -304,12 +313,13 @@ class Jobs(QObject):
         self._timer_check()
         self._trim()
         self.changed.emit(job)
-        if job.has_listener():
-            if state is State.DONE and job.on_done is not None:
-                job.on_done(job.result)
-            elif state is State.FAILED and job.on_failed is not None and job.error is not None:
-                job.on_failed(job.error)
-        self.ended.emit(job)
+        with going_first():
+            if job.has_listener():
+                if state is State.DONE and job.on_done is not None:
+                    job.on_done(job.result)
+                elif state is State.FAILED and job.on_failed is not None and job.error is not None:
+                    job.on_failed(job.error)
+            self.ended.emit(job)
 
     def _timer_check(self) -> None:
         if not any(self._running.values()):
@@ -317,7 +327,8 @@ class Jobs(QObject):
 
     def _tick(self) -> None:
         now = time.monotonic()
-        for jobs in self._running.values():
-            for job in jobs:
-                job.observe(now)
-        self.ticked.emit()
+        with going_first():
+            for jobs in self._running.values():
+                for job in jobs:
+                    job.observe(now)
+            self.ticked.emit()

@@ -50,14 +50,19 @@ __all__ = [
 
 
 class RowsModel(QAbstractTableModel):
-    """A flat list of values."""
+    """A flat list of values, of which at most `most` are shown at once."""
 
     def __init__(
-        self, columns: Sequence[Column], rows: Iterable[Any] = (), parent: QObject | None = None
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[Any] = (),
+        parent: QObject | None = None,
+        *,
+        most: int = Order.limit,
     ) -> None:
         super().__init__(parent)
         self.columns = tuple(columns)
-        self._order = Order()
+        self._order = Order(limit=most)
         self._given = self._rows = tuple(rows)
 
     @property

@@ -22,7 +22,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QAction, QCursor, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QAction, QCursor, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -35,6 +35,7 @@ from PySide6.QtWidgets import (
 )
 
 from modelkeep.gui import theme
+from modelkeep.gui.courtesy import going_first
 from modelkeep.gui.models import ASIDE, ROW, Placeholder, RowsModel, TreeModel
 from modelkeep.gui.widgets import paint_icon
 from modelkeep.gui.wording import translate
@@ -210,6 +211,10 @@ class TreeTable(QTreeView):
         else:
             self._wanted.discard(section)
         self._make_room()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with going_first():
+            super().paintEvent(event)
 
     def drawRow(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         if self.selectionModel().isSelected(index):

@@ -47,8 +47,8 @@ class Watcher(QObject):
         self._forget = True
         self._wake.set()
 
-    def stop(self, wait: float = 2.0) -> None:
-        """End the thread."""
+    def stop(self, wait: float = 0.1) -> None:
+        """End the thread, without waiting long for a folder that does not answer."""
         self._stopped = True
         self._wake.set()
         if self._thread.is_alive():
