@@ -15,7 +15,7 @@ import pytest
 
 import builders
 from modelkeep.core.engine.locks import project_lock
-from modelkeep.core.errors import Busy, Unsupported
+from modelkeep.core.errors import Busy
 
 _HOLD = """
 import fcntl, os, sys
@@ -162,9 +162,37 @@ def test_a_damaged_list_that_names_a_living_process_is_left_alone(root: Path) ->
     assert (root / ".dvc/tmp/rwlock").read_text() == text
 
 
-def test_hard_link_locks_are_refused(root: Path) -> None:
-    with pytest.raises(Unsupported, match="hardlink_lock"), project_lock(root, True, command="x"):
+def test_locks_by_hard_links_exclude_each_other_and_leave_nothing(root: Path) -> None:
+    lock = root / ".dvc/tmp/lock"
+    with project_lock(root, True, command="x", write=[root / "data"]):
+        claim = Path(lock.read_text())
+        assert claim.parent == lock.parent and claim.samefile(lock) and lock.stat().st_nlink == 2
+        assert lock.stat().st_mtime > time.time() + 364 * 24 * 3600
+        assert rwlock(root)["write"]
+        with (
+            pytest.raises(Busy, match="Another program"),
+            project_lock(root, True, command="y", timeout=0),
+        ):
+            pytest.fail("two had the lock")
+        assert claim.samefile(lock)
+    assert [path.name for path in (root / ".dvc/tmp").iterdir()] == ["rwlock"]
+
+
+def test_a_lock_of_the_other_kind_that_was_left_is_said(root: Path) -> None:
+    """DVC does not get past it either."""
+    (root / ".dvc/tmp/lock").write_text(" 1234567890\n")
+    with pytest.raises(Busy) as error, project_lock(root, True, command="x", timeout=0):
         pytest.fail("ran without the lock the project uses")
+    assert "rm .dvc/tmp/lock" in error.value.hint
+    assert [path.name for path in (root / ".dvc/tmp").iterdir()] == ["lock"]
+
+
+def test_a_lock_that_was_taken_away_is_not_taken_back(root: Path) -> None:
+    lock = root / ".dvc/tmp/lock"
+    with project_lock(root, True, command="x"):
+        lock.unlink()
+        lock.write_text("somebody else's")
+    assert lock.read_text() == "somebody else's"
 
 
 def test_dvc_waits_for_us_and_gives_up(

@@ -18,7 +18,8 @@ from typing import Any
 
 from modelkeep.core.durable import write_file
 from modelkeep.core.engine.locks_file import FileLock, process_exists, process_name
-from modelkeep.core.errors import Busy, Unsupported
+from modelkeep.core.engine.locks_hardlink import HardlinkLock
+from modelkeep.core.errors import Busy
 from modelkeep.core.paths import Tree
 
 _MAIN = ".dvc/tmp/lock"
@@ -42,28 +43,23 @@ def project_lock(
     """Hold DVC's main lock on the project at `root`, and claims on the absolute paths `write` and `read`.
 
     Waits up to `timeout` seconds, then raises Busy naming who holds it. `command` is what others are told.
-    Not re-entrant: a second use, also in another thread of this program, waits like a stranger. Raises
-    Unsupported where the project uses hard links as locks (`core.hardlink_lock`).
+    Not re-entrant: a second use, also in another thread of this program, waits like a stranger. Where the
+    project's config says so (`core.hardlink_lock`), the locks are hard links.
     """
-    if config_hardlink_lock:
-        raise Unsupported(
-            "This project locks itself by hard links (core.hardlink_lock), which Modelkeep cannot do yet.",
-            hint="If all who work on it use local disks: dvc config core.hardlink_lock false",
-        )
     tree = Tree(root, system=True)
     deadline = time.monotonic() + timeout
-    with _locked(tree, _MAIN, deadline):
-        claims = _Claims(tree, {"pid": os.getpid(), "cmd": command}, deadline)
+    kind = HardlinkLock if config_hardlink_lock else FileLock
+    with _locked(kind(tree, _MAIN), deadline):
+        claims = _Claims(tree, {"pid": os.getpid(), "cmd": command}, deadline, kind)
         with claims.held([str(path) for path in write], [str(path) for path in read]):
             yield
 
 
 @contextlib.contextmanager
-def _locked(tree: Tree, relpath: str, deadline: float) -> Iterator[None]:
-    lock = FileLock(tree, relpath)
+def _locked(lock: FileLock | HardlinkLock, deadline: float) -> Iterator[None]:
     while not lock.acquire():
         if time.monotonic() >= deadline:
-            raise _busy(lock.holder())
+            raise lock.busy() if isinstance(lock, HardlinkLock) else _busy(lock.holder())
         time.sleep(0.1)
     try:
         yield
@@ -86,7 +82,10 @@ def _busy(pid: int | None) -> Busy:
 class _Claims:
     """Our entries in the rwlock file."""
 
-    def __init__(self, tree: Tree, info: Info, deadline: float) -> None:
+    def __init__(
+        self, tree: Tree, info: Info, deadline: float, lock: type[FileLock] | type[HardlinkLock]
+    ) -> None:
+        self._guard = lock(tree, _GUARD)
         self._tree = tree
         self._info = info
         self._deadline = deadline
@@ -107,7 +106,7 @@ class _Claims:
             self._release(write, read)
 
     def _claim(self, write: Sequence[str], read: Sequence[str]) -> Busy | None:
-        with _locked(self._tree, _GUARD, self._deadline):
+        with _locked(self._guard, self._deadline):
             state = _prune(_load(self._tree))
             blocker = self._blocker(state, write, read)
             if blocker is None:
@@ -143,7 +142,7 @@ class _Claims:
         )
 
     def _release(self, write: Sequence[str], read: Sequence[str]) -> None:
-        with _locked(self._tree, _GUARD, time.monotonic() + 10):
+        with _locked(self._guard, time.monotonic() + 10):
             state = _load(self._tree)
             for path in write:
                 if state["write"].get(path) == self._info:
