@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from PySide6.QtCore import QMimeData, QModelIndex, QPoint, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QAbstractButton, QLineEdit, QMessageBox, QPlainTextEdit, QTreeView, QWidget
+from PySide6.QtWidgets import QAbstractButton, QLineEdit, QPlainTextEdit, QTreeView, QWidget
 
 import builders
 from modelkeep.core.values import WORKSPACE, Version
@@ -16,6 +16,7 @@ from modelkeep.core.workflows import restore
 from modelkeep.gui import theme
 from modelkeep.gui.comparing import _in_time
 from modelkeep.gui.dialogs.bringback import BringBackDialog
+from modelkeep.gui.dialogs.closing import ClosingDialog
 from modelkeep.gui.dialogs.errors import ErrorDialog
 from modelkeep.gui.dialogs.setup import NewProjectDialog
 from modelkeep.gui.jobs import State
@@ -140,6 +141,20 @@ def test_filter_as_you_type(window, qtbot):
     assert [row[0] for row in rows(view, index_of(view, "Tags"))] == ["v1.1"]
     qtbot.keyClick(window.versions.pane.filter, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: "Branches" in [row[0] for row in rows(view)])
+
+
+def test_no_row_stays_marked_that_is_not_looked_at(window, session, rest):
+    view = window.contents.view
+    session.select(version(session, "v1.1"))
+    rest(session)
+    view.setCurrentIndex(index_of(view, "images"))
+    assert [pick.path for pick in session.picks] == ["images"]
+    session.select(version(session, "v1.0"))
+    rest(session)
+    assert view.values() == []
+    view.setCurrentIndex(index_of(view, "model.onnx"))
+    session.pick((Pick(session.facts.snapshot(session.version).find("images")),))
+    assert [value.key for value in view.values()] == ["images"]
 
 
 def test_a_second_row_is_for_comparing(window, session, qtbot, rest):
@@ -318,12 +333,12 @@ def test_closing_during_work_asks(window, session, qtbot, rest, monkeypatch, ans
     job = session.write("Long", work)
     qtbot.waitUntil(lambda: job.state is State.RUNNING)
 
-    def choose(box: QMessageBox) -> int:
-        assert box.textFormat() is Qt.TextFormat.PlainText
-        next(button for button in box.buttons() if button.text() == answer).click()
+    def choose(dialog: ClosingDialog) -> int:
+        assert dialog.cancel.isDefault()
+        next(one for one in dialog.buttons.buttons() if one.text() == answer).click()
         return 0
 
-    monkeypatch.setattr(QMessageBox, "exec", choose)
+    monkeypatch.setattr(ClosingDialog, "exec", choose)
     closed = window.close()
     assert closed == (answer != "Stay")
     session.jobs.cancel(job)

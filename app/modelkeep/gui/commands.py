@@ -70,7 +70,8 @@ def clone_project(session: Session, window: QWidget) -> None:
     """Clone a repository and open it."""
     from modelkeep.gui.dialogs import setup as dialogs
 
-    _open_after(session, dialogs.CloneDialog(session.jobs, session.questions, window))
+    beside = next((str(folder.parent) for folder in session.remembered.recent), str(Path.home()))
+    _open_after(session, dialogs.CloneDialog(session.jobs, session.questions, window, folder=beside))
 
 
 def _open_after(session: Session, dialog: Any) -> None:

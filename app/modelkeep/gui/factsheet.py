@@ -24,7 +24,7 @@ from modelkeep.gui.widgets import (
 )
 from modelkeep.gui.wording import translate
 
-_LINE = theme.GRID * 3
+_LINE = theme.GRID * 3 - 2
 
 
 @dataclass(frozen=True)
@@ -92,19 +92,19 @@ class FactSheet(QWidget):
         return label
 
     def _copy_button(self, fact: Fact) -> QWidget:
-        result = button(wording.menu_text(fact.value), "copy", look="link")
+        result = button(wording.menu_text(fact.value), "copy", look="copy")
         result.setFont(theme.mono())
         result.setToolTip(
             wording.tip(translate("FactSheet", "{value}\nClick to copy").format(value=fact.copy))
         )
         result.setAccessibleName(translate("FactSheet", "Copy {name}").format(name=fact.name))
         result.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        result.setFixedWidth(result.fontMetrics().horizontalAdvance(fact.value) + theme.GRID * 3 + 2)
+        # As wide as text, gap and icon, so that its text begins where the other values do.
+        wide = result.fontMetrics().horizontalAdvance(fact.value) + theme.HALF + theme.ICON.width() + 2
+        result.setFixedWidth(wide)
         result.clicked.connect(lambda: self.copied.emit(fact.copy))
         box = QWidget()
-        line = row(result, None)
-        line.setContentsMargins(-theme.HALF - 1, 0, 0, 0)  # its text begins where the other values do
-        box.setLayout(line)
+        box.setLayout(row(result, None))
         return box
 
     def _clear(self) -> None:
@@ -155,6 +155,7 @@ class PreviewBox(QWidget):
         self._text.setProperty("look", "preview")
         self._text.setFont(theme.mono())
         self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self._text.document().setDocumentMargin(theme.GRID)
         self._text.setTabChangesFocus(True)
         self._text.setAccessibleName(translate("Preview", "Preview"))
         self._none = EmptyState("image", "")

@@ -10,7 +10,6 @@ from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon
 from PySide6.QtWidgets import (
     QMainWindow,
-    QMessageBox,
     QSplitter,
     QStackedWidget,
     QTabBar,
@@ -269,32 +268,16 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
 
     def _ask_to_close(self, count: int) -> bool:
-        """Whether to close now. "Wait" closes as soon as the last job is done."""
-        box = QMessageBox(self)
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle(translate("Window", "Work is going on"))
-        box.setText(
-            wording.counted(
-                count,
-                translate("Window", "{n} job is not finished."),
-                translate("Window", "{n} jobs are not finished."),
-            )
-        )
-        box.setInformativeText(
-            translate(
-                "Window", "Cancelling keeps what is finished; the same job goes on from there next time."
-            )
-        )
-        roles = QMessageBox.ButtonRole
-        stay = box.addButton(translate("Window", "Stay"), roles.RejectRole)
-        wait = box.addButton(translate("Window", "Close when done"), roles.AcceptRole)
-        cancel = box.addButton(translate("Window", "Cancel jobs and close"), roles.DestructiveRole)
-        box.setDefaultButton(stay)
-        box.setEscapeButton(stay)
-        box.exec()
-        self._waiting_to_close = box.clickedButton() is wait
-        return box.clickedButton() is cancel or not self._session.jobs.active()
+        """Whether to close now. "wait" closes as soon as the last job is done."""
+        from modelkeep.gui.dialogs.closing import ClosingDialog
+
+        dialog = ClosingDialog(count, self)
+        dialog.exec()
+        dialog.deleteLater()
+        self._waiting_to_close = dialog.answer == "wait"
+        if self._waiting_to_close:
+            self._session.told.emit(translate("Window", "The window closes when the work is done."))
+        return dialog.answer == "cancel" or not self._session.jobs.active()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _dropped(event):

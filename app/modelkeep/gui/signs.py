@@ -126,7 +126,9 @@ def kind(output: Output) -> Sign:
         Kind.METRICS: translate("Kind", "metrics"),
         Kind.OTHER: translate("Kind", "folder") if output.is_dir else translate("Kind", "file"),
     }
-    icon = "folder" if output.kind is Kind.OTHER and output.is_dir else icons[output.kind]
+    icon = icons[output.kind]
+    if output.kind is Kind.OTHER:
+        icon = "folder" if output.is_dir else file_icon(output.path)
     return Sign(icon, words[output.kind], "icon")
 
 

@@ -56,6 +56,11 @@ QPushButton[look="link"] { background: transparent; border: 1px solid transparen
 QPushButton[look="link"]:hover { text-decoration: underline; }
 QPushButton[look="link"]:focus { border-color: $accent; }
 
+QPushButton[look="copy"] { background: transparent; border: 1px solid transparent; color: $link; padding: 0;
+    min-height: 20px; }
+QPushButton[look="copy"]:hover { text-decoration: underline; }
+QPushButton[look="copy"]:focus { border-color: $accent; }
+
 QToolButton { background: transparent; color: $text; border: 1px solid transparent; border-radius: 5px;
     padding: 3px 8px; min-height: 20px; }
 QToolButton:hover { background: $hover; }

@@ -181,7 +181,7 @@ def font(size: str = "normal", *, bold: bool = False) -> QFont:
 def mono() -> QFont:
     """The system's fixed-width font, for hashes and commands."""
     result = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-    result.setPointSizeF(max(6.0, QApplication.font().pointSizeF() * 0.95))
+    result.setPointSizeF(max(6.0, QApplication.font().pointSizeF()))
     return result
 
 

@@ -5,6 +5,7 @@ Knows models and the theme, nothing of versions or outputs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -35,6 +36,7 @@ from PySide6.QtWidgets import (
 )
 
 from modelkeep.gui import theme
+from modelkeep.gui.columns import Column
 from modelkeep.gui.courtesy import going_first
 from modelkeep.gui.models import ASIDE, ROW, Placeholder, RowsModel, TreeModel
 from modelkeep.gui.widgets import paint_icon
@@ -43,6 +45,7 @@ from modelkeep.gui.wording import translate
 Flags = QItemSelectionModel.SelectionFlag
 Index = QModelIndex | QPersistentModelIndex
 _TOP = QModelIndex()
+_SELDOM = 3  # columns that give way this early
 
 
 class Memory(Protocol):
@@ -88,6 +91,14 @@ class RowDelegate(QStyledItemDelegate):
         text = painter.fontMetrics().elidedText(aside, Qt.TextElideMode.ElideRight, room.width())
         painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
         painter.restore()
+
+
+def _spare(column: Column) -> float:
+    """The room that must be left beside the first column's width for this one to be shown: names come before
+    what is seldom looked at."""
+    if not column.drop:
+        return -math.inf
+    return theme.GRID * 8 if column.drop >= _SELDOM else 0
 
 
 class TreeTable(QTreeView):
@@ -177,7 +188,7 @@ class TreeTable(QTreeView):
         room = self.viewport().width() - self._columns[0].width
         for place in shown[1:] if shown and shown[0] == 0 else [place for place in shown if place]:
             room -= self.header().sectionSize(place) or self._columns[place].width
-            if room < 0 and self._columns[place].drop:
+            if room < _spare(self._columns[place]):
                 shown = [one for one in shown if one != place]
         for place in range(1, len(self._columns)):
             if self.isColumnHidden(place) != (place not in shown):
@@ -273,6 +284,12 @@ class TreeTable(QTreeView):
                 self._quiet = False
                 return True
         return False
+
+    def unchoose(self) -> None:
+        """Select nothing, without a signal."""
+        self._quiet = True
+        self.clearSelection()
+        self._quiet = False
 
     @contextmanager
     def keeping(self) -> Iterator[None]:

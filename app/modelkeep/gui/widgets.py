@@ -123,10 +123,10 @@ class Hairline(QFrame):
 
 
 def button(text: str, meaning: str = "", *, look: str = "", tip: str = "") -> QPushButton:
-    """A push button; `text` is translated and ours. `look`: accent, danger or link."""
+    """A push button; `text` is translated and ours. `look`: accent, danger, link or copy."""
     result = QPushButton(text)
     if meaning:
-        role = {"accent": "on_accent", "danger": "bad", "link": "link"}.get(look, "icon")
+        role = {"accent": "on_accent", "danger": "bad", "link": "link", "copy": "link"}.get(look, "icon")
         result.setIcon(theme.icon(meaning, role))
     if look:
         result.setProperty("look", look)

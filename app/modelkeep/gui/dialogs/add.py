@@ -99,7 +99,7 @@ class AddDialog(Dialog):
         self.proceed = self.primary(translate("Add", "Add"), "add")
         self.apart.toggled.connect(self._check)
         self.file.textChanged.connect(self._check)
-        self.proceed.setFocus()
+        self.choose_files.setFocus()
 
     def choose(self, targets: Sequence[str]) -> None:
         """Take other paths: relative to the project, or full ones beneath it."""
@@ -166,6 +166,8 @@ class AddDialog(Dialog):
                 ),
             )
         self._check()
+        if self.proceed.isEnabled() and self.focusWidget() in (self.cancel, self.choose_files, None):
+            self.proceed.setFocus()
         QTimer.singleShot(0, self, self.refit)
 
     def _fail(self, error: Exception) -> None:

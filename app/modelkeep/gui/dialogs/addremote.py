@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QFormLayout, QLineEdit, QRadioButton, QWidget
 
 from modelkeep.core.progress import Progress
@@ -65,11 +65,10 @@ class AddRemoteDialog(WorkingDialog):
             translate("AddRemote", "user@server:/folder, or a “dvc remote add” line")
         )
         self.understood = PlainLabel("", wrap=True, size="small")
-        self.understood.setVisible(False)
-        top = self.form()
-        labelled(top, translate("AddRemote", "&Paste an address"), self.paste)
-        top.addRow("", self.understood)
         self._fields = self.form()
+        labelled(self._fields, translate("AddRemote", "&Paste an address"), self.paste)
+        self._fields.addRow("", self.understood)
+        self._fields.setRowVisible(self.understood, False)
         self.name = QLineEdit()
         self.name.setMaxLength(60)
         labelled(self._fields, translate("AddRemote", "&Name"), self.name)
@@ -150,7 +149,8 @@ class AddRemoteDialog(WorkingDialog):
     # -- understanding ---------------------------------------------------------------------------------
 
     def _pasted(self, text: str) -> None:
-        self.understood.setVisible(bool(text.strip()))
+        self._fields.setRowVisible(self.understood, bool(text.strip()))
+        QTimer.singleShot(0, self, self.refit)
         if not text.strip():
             self._secret = None
             return

@@ -62,7 +62,8 @@ class Dialog(QDialog):
     def _arrange(self, icon: str) -> None:
         head = QHBoxLayout()
         head.setSpacing(2 * GRID)
-        head.addWidget(IconLabel(icon, size=32), 0, Qt.AlignmentFlag.AlignTop)
+        role = {"error": "bad", "warning": "warn", "unsafe": "warn"}.get(icon, "icon")
+        head.addWidget(IconLabel(icon, role=role, size=32), 0, Qt.AlignmentFlag.AlignTop)
         words = QVBoxLayout()
         words.setSpacing(theme.HALF)
         words.addWidget(self.heading)

@@ -220,6 +220,7 @@ class HostKeyDialog(Dialog):
         blocked = bool(given) and not same
         for chosen in (self.remember, self.once):
             allow(chosen, translate("HostKey", "The fingerprints differ") if blocked else "")
+        self.refit()
 
 
 def _bare(fingerprint: str) -> str:

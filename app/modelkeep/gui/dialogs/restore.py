@@ -14,14 +14,14 @@ from modelkeep.core.values import Changes, Snapshot, Version, VersionKind
 from modelkeep.core.workflows import restore as recipe
 from modelkeep.core.workflows import review
 from modelkeep.core.workflows.restore import How, RestorePlan
-from modelkeep.gui import jobs, theme, wording
+from modelkeep.gui import jobs, signs, theme, wording
 from modelkeep.gui.dialogs.checklist import CheckList, Choice
 from modelkeep.gui.dialogs.folder import FolderEdit
 from modelkeep.gui.dialogs.frame import allow, make_default
 from modelkeep.gui.dialogs.planning import PlanningDialog
 from modelkeep.gui.dialogs.restoreplan import RestoreView, verb
 from modelkeep.gui.dialogs.task import Task
-from modelkeep.gui.widgets import column
+from modelkeep.gui.widgets import PlainLabel, column
 from modelkeep.gui.wording import translate
 
 
@@ -50,16 +50,15 @@ class RestoreDialog(PlanningDialog):
         parent: QWidget | None = None,
     ) -> None:
         export = how is How.FOLDER
-        heading = translate("Restore", "Export {name}") if export else translate("Restore", "Restore {name}")
         super().__init__(
             translate("Restore", "Export") if export else translate("Restore", "Restore"),
             icon="export" if export else "restore",
-            heading=heading.format(name=version.name),
+            heading=_heading(version, outputs, export),
             text=translate("Restore", "First a preview; nothing is changed before you press the button."),
             parent=parent,
             width=640,
         )
-        self._project, self._version = project, version
+        self._project, self._version, self._export = project, version, export
         self.watch(running)
         self._wanted = tuple(outputs)
         self._facts: _Facts | None = None
@@ -103,13 +102,18 @@ class RestoreDialog(PlanningDialog):
         self.choices = CheckList(translate("Restore", "Data to bring back"))
         places: dict[How, QWidget] = {How.BRANCH: self.branch, How.FOLDER: self.folder}
         block = column(spacing=theme.HALF)
+        if self._export:
+            name = PlainLabel(translate("Restore", "&Folder for the copy"))
+            name.setBuddy(self.folder)
+            block.addWidget(name)
         for way, choice in self.ways.items():
             self._ways.addButton(choice)
             choice.toggled.connect(self._edited)
+            choice.setVisible(not self._export)
             block.addWidget(choice)
             if way in places:
                 inner = column(places[way])
-                inner.setContentsMargins(3 * theme.GRID, 0, 0, theme.HALF)
+                inner.setContentsMargins(0 if self._export else 3 * theme.GRID, 0, 0, theme.HALF)
                 block.addLayout(inner)
         self.body.addLayout(block)
         self.body.addWidget(self.choices)
@@ -124,7 +128,7 @@ class RestoreDialog(PlanningDialog):
         self.choices.changed.connect(self._edited)
         self.view.decided.connect(self._offer)
         self._show_fields()
-        self.ways[how].setFocus()
+        (self.folder if self._export else self.ways[how]).setFocus()
 
     def _limit_ways(self) -> None:
         if self._version.kind is VersionKind.WORKSPACE:
@@ -236,3 +240,16 @@ class RestoreDialog(PlanningDialog):
     def accept(self) -> None:
         if self.plan is not None and self.proceed.isEnabled():
             super().accept()
+
+
+def _heading(version: Version, outputs: Sequence[str], export: bool) -> str:
+    name = signs.version_name(version) if version.kind is VersionKind.WORKSPACE else version.name
+    if len(outputs) == 1:
+        text = (
+            translate("Restore", "Export {path} of {name}")
+            if export
+            else translate("Restore", "Restore {path} from {name}")
+        )
+        return text.format(path=outputs[0], name=name)
+    text = translate("Restore", "Export {name}") if export else translate("Restore", "Restore {name}")
+    return text.format(name=name)

@@ -62,6 +62,8 @@ class ImageDiff(QWidget):
         self._new = PlainLabel("", look="muted", size="small")
         left = column(self._before, self._old, spacing=theme.HALF)
         right = column(self._after, self._new, spacing=theme.HALF)
+        for caption in (self._old, self._new):
+            caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         for side in (left, right):
             side.setStretch(0, 1)
         both = row(left, right, spacing=2 * theme.GRID)

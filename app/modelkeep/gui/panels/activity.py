@@ -191,12 +191,12 @@ class ActivityPanel(QWidget):
         self.close_button = tool(translate("Activity", "Hide activity"), "collapse")
         self.copy_button = tool(translate("Activity", "Copy all logs"), "copy")
         self.copy_button.clicked.connect(self._copy)
-        clear = button(translate("Activity", "Clear finished"), look="link")
-        clear.clicked.connect(self._clear)
+        self.clear_button = button(translate("Activity", "Clear finished"), look="link")
+        self.clear_button.clicked.connect(self._clear)
         head = row(
             PlainLabel(translate("Activity", "Activity"), bold=True),
             None,
-            clear,
+            self.clear_button,
             self.copy_button,
             self.close_button,
         )
@@ -217,6 +217,7 @@ class ActivityPanel(QWidget):
     def _changed(self, job: Job) -> None:
         if job in self._rows:
             self._rows[job].refresh()
+            self._show_or_say()
 
     def _tick(self) -> None:
         if self.isVisible():
@@ -238,6 +239,8 @@ class ActivityPanel(QWidget):
     def _show_or_say(self) -> None:
         self._empty.setVisible(not self._rows)
         self._scroll.setVisible(bool(self._rows))
+        self.copy_button.setVisible(bool(self._rows))
+        self.clear_button.setVisible(any(job.state.is_over for job in self._rows))
 
     def _copy(self) -> None:
         jobs = self._session.jobs.listed()

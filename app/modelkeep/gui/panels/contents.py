@@ -43,6 +43,7 @@ class ContentsPanel(QWidget):
         self.setLayout(column(self.pane, spacing=0))
         session.opened.connect(self._opened)
         session.selected.connect(self._show)
+        session.picked.connect(self._follow)
         session.changed.connect(self._changed)
 
     def focus_filter(self) -> None:
@@ -254,6 +255,16 @@ class ContentsPanel(QWidget):
     def _chosen(self, values: list[Any]) -> None:
         items = [value for value in values if isinstance(value, Item)]
         self._session.pick(tuple(Pick(i.output, i.entry, i.is_folder, i.size, i.hash) for i in items))
+
+    def _follow(self) -> None:
+        """Leave no row marked that is not looked at, and mark the one that is."""
+        picked = {pick.path for pick in self._session.picks}
+        if picked == {_key(value) for value in self.view.values()}:
+            return
+        if not picked:
+            self.view.unchoose()
+        elif len(picked) == 1:
+            self.view.choose(*picked)
 
     def _menu(self, value: Any, spot: QPoint) -> None:
         if isinstance(value, Item):

@@ -91,7 +91,8 @@ class DetailsPanel(QWidget):
                     "version",
                     translate("Details", "Version"),
                     width=160,
-                    text=lambda one: ", ".join(one.names[:2]) or one.version.name,
+                    text=lambda one: signs.version_name(one.version),
+                    aside=lambda one: f"+{len(one.names) - 1}" if len(one.names) > 1 else "",
                     tip=lambda one: "\n".join([*one.names, one.version.message.strip()]),
                     icon=lambda one: signs.version_icon(one.version),
                     bold=lambda one: one.output.oid == self._chosen_oid(),
@@ -360,8 +361,10 @@ class _Facts(QScrollArea):
 
 def signed_size(growth: int | None) -> str:
     """How much a path grew or shrank, with its sign."""
-    if not growth:
+    if growth is None:
         return ""
+    if not growth:
+        return "±0"
     sign = "+" if growth > 0 else "−"
     return f"{sign}{wording.size(abs(growth))}"
 
