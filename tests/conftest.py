@@ -89,6 +89,7 @@ def home_environment(home: Path) -> dict[str, str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "expects_warnings: Modelkeep may log warnings in this test")
+    config.addinivalue_line("markers", "alone: this test measures and must not share the machine with others")
     config.addinivalue_line("markers", "leaves_running: this test may leave threads or programs running")
 
 
