@@ -60,6 +60,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="this much of the files, tags or bytes")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each side (default 3)")
     parser.add_argument("--sides", default="ours,dvc,floor", help="measure only these")
+    parser.add_argument(
+        "--ours", type=Path, default=OURS, metavar="PROGRAM", help="another modelkeep to measure"
+    )
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where to work")
     parser.add_argument("--disk", default="", help="ext4, xfs or btrfs: a fresh one for each job (root only)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured there")
@@ -117,7 +120,9 @@ class Bench:
             place.job_folder(self._folder / "jobs", self.options.disk, self._server) as folder,
             ExitStack() as stack,
         ):
-            yield Stage(folder, self.options.scale, sides, self._master, self._server, stack)
+            yield Stage(
+                folder, self.options.scale, sides, self._master, self.options.ours, self._server, stack
+            )
 
     def _master(self, name: str, scale: float) -> data.Master:
         if (name, scale) not in self._made:
@@ -151,7 +156,7 @@ def _about(options: argparse.Namespace) -> Mapping[str, str]:
     return {
         "machine": f"{os.cpu_count()} processors, {platform.machine()}, {platform.system()} {platform.release()}",
         "disk": kind,
-        "versions": f"{first_line(OURS, '--version')}, dvc {first_line(DVC, '--version')}, "
+        "versions": f"{first_line(options.ours, '--version')}, dvc {first_line(DVC, '--version')}, "
         f"Python {platform.python_version()}, {first_line('ssh', '-V')}, {first_line('git', '--version')}",
         "scale": f"{options.scale:g}, {options.repeat} runs of each side",
     }

@@ -112,6 +112,7 @@ class Stage:
     scale: float
     sides: tuple[str, ...]
     masters: Callable[[str, float], data.Master]
+    ours: Path = OURS
     server: SshServer | None = None
     stack: ExitStack = field(default_factory=ExitStack)
     _floors: int = 0
@@ -123,7 +124,7 @@ class Stage:
 
     def seat(self, name: str) -> Seat:
         """The place of `ours` or `dvc`."""
-        return Seat(self.folder / name, OURS if name == "ours" else DVC)
+        return Seat(self.folder / name, self.ours if name == "ours" else DVC)
 
     @property
     def ssh(self) -> SshServer:
