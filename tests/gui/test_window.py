@@ -14,9 +14,11 @@ import builders
 from modelkeep.core.values import WORKSPACE, Version
 from modelkeep.core.workflows import restore
 from modelkeep.gui import theme
+from modelkeep.gui.advice import in_window
 from modelkeep.gui.comparing import _in_time
 from modelkeep.gui.dialogs.bringback import BringBackDialog
 from modelkeep.gui.dialogs.closing import ClosingDialog
+from modelkeep.gui.dialogs.confirm import ReplaceDialog
 from modelkeep.gui.dialogs.errors import ErrorDialog
 from modelkeep.gui.dialogs.setup import NewProjectDialog
 from modelkeep.gui.jobs import State
@@ -427,3 +429,32 @@ def test_what_a_restore_replaced_is_brought_back(window, session, rest, qtbot):
     dialog.proceed.click()
     rest(session)
     assert file.read_bytes() == unsaved
+
+
+def test_pull_over_unsaved_files_asks_and_keeps_them(window, session, rest, qtbot):
+    file = session.project.root / "model.onnx"
+    unsaved, recorded = file.read_bytes(), b"weights two, longer"
+    window.command["pull"].trigger()
+    qtbot.waitUntil(lambda: window.findChild(ReplaceDialog) is not None, timeout=10_000)
+    dialog = window.findChild(ReplaceDialog)
+    assert session.problems == []  # the question is the only box
+    assert dialog.cancel.isDefault() and dialog.proceed.text() == "Save and replace it"
+    assert file.read_bytes() == unsaved
+    dialog.proceed.click()
+    rest(session)
+    assert file.read_bytes() == recorded
+    assert restore.replaced(session.project)[0].paths == ("model.onnx",)
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("Save them (modelkeep add), or use --force: they are then kept.", "Record the changes first"),
+        ("Add one: modelkeep remote add -d NAME URL", "Add one: “Add remote…”"),
+        ("Run modelkeep publish --resume to send it again.", "Run “Resume” to send it again."),
+        ("Fetch it first: modelkeep fetch a/b c.csv", "Fetch it first: “Fetch”"),
+        ("Choose another name.", "Choose another name."),
+    ],
+)
+def test_advice_names_the_commands_of_the_window(hint, said):
+    assert in_window(hint).startswith(said)

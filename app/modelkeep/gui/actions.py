@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
-from modelkeep.gui import bringback, commands, comparing, conditions, theme, wording
+from modelkeep.gui import bringback, commands, comparing, conditions, placing, theme, wording
 from modelkeep.gui.commands import Run, wish
 from modelkeep.gui.conditions import Condition
 from modelkeep.gui.session import Session
@@ -64,7 +64,7 @@ TABLE: tuple[Action, ...] = (
            tip=QT_TRANSLATE_NOOP("Actions", "Start tracking files or folders, or record their changes")),
     Action("push", QT_TRANSLATE_NOOP("Actions", "Push"), "push", commands.push, _C.remote_ready,
            tip=QT_TRANSLATE_NOOP("Actions", "Send data that is only on this machine to the remote")),
-    Action("pull", QT_TRANSLATE_NOOP("Actions", "Pull"), "pull", commands.pull, _C.remote_ready,
+    Action("pull", QT_TRANSLATE_NOOP("Actions", "Pull"), "pull", placing.pull, _C.remote_ready,
            tip=QT_TRANSLATE_NOOP("Actions", "Fetch missing data and put it into the workspace")),
     Action("fetch-version", QT_TRANSLATE_NOOP("Actions", "Fetch data of this version"), "fetch", commands.fetch_version,
            _C.version_fetchable, tip=QT_TRANSLATE_NOOP("Actions", "Download into the cache; the workspace stays as it is")),
@@ -107,7 +107,7 @@ TABLE: tuple[Action, ...] = (
     Action("trust", QT_TRANSLATE_NOOP("Actions", "Trust this project…"), "unsafe", commands.trust, _C.open_project),
     Action("resume", QT_TRANSLATE_NOOP("Actions", "Resume"), "publish", commands.resume_publish, _C.unfinished),
     Action("undo", QT_TRANSLATE_NOOP("Actions", "Undo"), "restore", commands.undo_publish, _C.undoable),
-    Action("finish-checkout", QT_TRANSLATE_NOOP("Actions", "Finish it"), "restore", commands.finish_checkout, _C.half_done),
+    Action("finish-checkout", QT_TRANSLATE_NOOP("Actions", "Finish it"), "restore", placing.finish_checkout, _C.half_done),
     Action("bring-back", QT_TRANSLATE_NOOP("Actions", "Bring back what was replaced…"), "restore", bringback.bring_back, _C.open_project,
            tip=QT_TRANSLATE_NOOP("Actions", "Put back the unsaved files that the last restore replaced")),
     # window

@@ -144,16 +144,6 @@ def push(session: Session, window: QWidget) -> None:
     _push(session, ())
 
 
-def pull(session: Session, window: QWidget) -> None:
-    """Fetch and put into the workspace."""
-    project = project_of(session)
-
-    def work(progress: Progress) -> Any:
-        return data.pull(project, progress=progress)
-
-    session.write(translate("Commands", "Pull data"), work, same_as=("dvc pull",))
-
-
 def push_version(session: Session, window: QWidget) -> None:
     """Send the data of the chosen version."""
     _push(session, (), session.version)
@@ -226,13 +216,6 @@ def resume_publish(session: Session, window: QWidget) -> None:
     project = project_of(session)
     title = translate("Commands", "Resume publishing")
     session.write(title, lambda progress: publish.resume(project, progress))
-
-
-def finish_checkout(session: Session, window: QWidget) -> None:
-    """Finish the restore or checkout that was interrupted; unsaved data is refused as ever."""
-    project = project_of(session)
-    title = translate("Commands", "Finish restoring")
-    session.write(title, lambda progress: data.checkout(project, progress=progress))
 
 
 def undo_publish(session: Session, window: QWidget) -> None:

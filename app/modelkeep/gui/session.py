@@ -176,8 +176,12 @@ class Session(QObject):
         lane: str = jobs.REPOSITORY,
         same_as: tuple[str, ...] = (),
         then: Callable[[Any], object] | None = None,
+        answers: Callable[[Exception], bool] | None = None,
     ) -> Job:
-        """Run `work`, which changes the project and returns Changes, after the writes before it."""
+        """Run `work`, which changes the project and returns Changes, after the writes before it.
+
+        `answers` says whether it has dealt with an error itself; any other is shown as a `problem`.
+        """
         project = self.project
 
         def done(result: Any) -> None:
@@ -186,9 +190,11 @@ class Session(QObject):
             if then is not None:
                 then(result)
 
-        return self.jobs.start(
-            title, work, lane, on_done=done, on_failed=self._write_failed, owner=self, same_as=same_as
-        )
+        def failed(error: Exception) -> None:
+            if answers is None or not answers(error):
+                self._write_failed(error)
+
+        return self.jobs.start(title, work, lane, on_done=done, on_failed=failed, owner=self, same_as=same_as)
 
     def notify(self, changes: Changes) -> None:
         """Tell everybody what an operation changed."""

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 from modelkeep.gui.dialogs.frame import Dialog
 from modelkeep.gui.dialogs.pathlist import PathList
 from modelkeep.gui.widgets import PlainLabel
-from modelkeep.gui.wording import translate
+from modelkeep.gui.wording import counted, translate
 
 
 class ConfirmDialog(Dialog):
@@ -43,3 +43,31 @@ class ConfirmDialog(Dialog):
         self.notice.say("info", remark)
         self.proceed = self.primary(verb, look="danger", default=False)
         self.cancel.setFocus()
+
+
+class ReplaceDialog(ConfirmDialog):
+    """Asks whether files that are saved nowhere else are to be kept in the cache and then replaced."""
+
+    def __init__(self, title: str, paths: Sequence[str], parent: QWidget | None = None) -> None:
+        count = len(paths)
+        super().__init__(
+            counted(
+                count,
+                translate("ReplaceDialog", "{n} path holds data that is saved nowhere else"),
+                translate("ReplaceDialog", "{n} paths hold data that is saved nowhere else"),
+            ),
+            verb=counted(
+                count,
+                translate("ReplaceDialog", "Save and replace it"),
+                translate("ReplaceDialog", "Save and replace {n} paths"),
+            ),
+            text=translate("ReplaceDialog", "{what} would replace it, so nothing was put in place.").format(
+                what=title
+            ),
+            paths=paths,
+            remark=translate(
+                "ReplaceDialog",
+                "Saved in the cache first, it can be got back by Bring back what was replaced…",
+            ),
+            parent=parent,
+        )

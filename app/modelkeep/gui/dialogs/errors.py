@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialogButtonBox, QPlainTextEdit, QWidget
 
 from modelkeep.core.errors import HostKeyChanged, ModelkeepError, Refused
 from modelkeep.gui import theme
+from modelkeep.gui.advice import in_window
 from modelkeep.gui.dialogs.frame import Dialog
 from modelkeep.gui.dialogs.pathlist import PathList
 from modelkeep.gui.widgets import PlainLabel, button
@@ -56,9 +57,8 @@ class ErrorDialog(Dialog):
         if len(error.paths) > 1:
             self.body.addWidget(PathList(error.paths, translate("ErrorDialog", "Files it is about")))
         if error.hint:
-            self.notice.say("info", error.hint)
-        if isinstance(error, HostKeyChanged):
-            self.notice.say("warning", error.hint)
+            kind = "warning" if isinstance(error, HostKeyChanged) else "info"
+            self.notice.say(kind, in_window(error.hint))
 
     def _show_details(self, text: str) -> None:
         self.explain(
@@ -90,7 +90,8 @@ def report(error: BaseException) -> str:
     """All an error says, as plain text for the clipboard."""
     if not isinstance(error, ModelkeepError):
         return f"{type(error).__name__}: {error}"
-    return "\n".join([str(error), *(error.paths if len(error.paths) > 1 else ())])
+    said = [error.title, error.detail, in_window(error.hint)]
+    return "\n".join([*(part for part in said if part), *(error.paths if len(error.paths) > 1 else ())])
 
 
 def show_error(parent: QWidget | None, error: BaseException) -> ErrorDialog:

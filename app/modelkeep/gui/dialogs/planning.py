@@ -10,6 +10,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QPushButton
 
 from modelkeep.core.progress import Progress
+from modelkeep.gui.advice import in_window
 from modelkeep.gui.dialogs.frame import Dialog, allow
 from modelkeep.gui.dialogs.planview import PlanView
 from modelkeep.gui.jobs import Jobs
@@ -63,5 +64,5 @@ class PlanningDialog(Dialog):
     def _tell_failure(self, error: Exception) -> None:
         title = getattr(error, "title", "") or str(error)
         self.view.clear()
-        self.view.add_remark("error", title, getattr(error, "hint", ""))
+        self.view.add_remark("error", title, in_window(getattr(error, "hint", "")))
         allow(self.proceed, title)

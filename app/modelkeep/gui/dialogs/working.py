@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QProgressBar, QVBoxLayout
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.progress import Progress
 from modelkeep.gui import jobs, wording
+from modelkeep.gui.advice import in_window
 from modelkeep.gui.dialogs.frame import Dialog
 from modelkeep.gui.jobs import Job, Jobs, State
 from modelkeep.gui.wording import translate
@@ -101,7 +102,7 @@ class WorkingDialog(Dialog):
         self._rest()
         if isinstance(error, ModelkeepError):
             text = "\n".join(part for part in (error.title, error.detail) if part)
-            self.notice.say("error", text, error.hint)
+            self.notice.say("error", text, in_window(error.hint))
         else:
             self.notice.say("error", f"{type(error).__name__}: {error}")
         self.refit()

@@ -143,8 +143,12 @@ def safety(total: Presence, outputs: int, unrecorded: int = 0) -> Sign:
     if total.asked is None:
         return Sign("unknown", translate("Status", "remote not asked yet"), "muted")
     if total.nowhere:
-        text = translate("Status", "{n} objects are missing everywhere")
-        return Sign("missing", text.format(n=wording.number(total.nowhere)), "bad")
+        text = wording.counted(
+            total.nowhere,
+            translate("Status", "{n} object is missing everywhere"),
+            translate("Status", "{n} objects are missing everywhere"),
+        )
+        return Sign("missing", text, "bad")
     if total.only_here:
         text = translate("Status", "{outputs}, {size} only on this machine")
         return Sign(
