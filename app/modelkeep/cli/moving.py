@@ -31,11 +31,12 @@ def add(project: Project, arguments: argparse.Namespace, progress: Progress) -> 
 
 def _scope(project: Project, arguments: argparse.Namespace) -> tuple[Version, ...]:
     chosen = [review.find_version(project, text) for text in arguments.rev]
-    if arguments.all_tags or arguments.all_branches:
-        listed = review.versions(project)
-        chosen += listed.tags if arguments.all_tags else ()
-        chosen += listed.branches if arguments.all_branches else ()
+    if arguments.all_tags or arguments.all_branches or arguments.all_commits:
         chosen.append(review.find_version(project, "workspace"))
+        listed = review.versions(project)
+        chosen += listed.tags if arguments.all_tags or arguments.all_commits else ()
+        chosen += listed.branches if arguments.all_branches or arguments.all_commits else ()
+        chosen += project.git().all_commits() if arguments.all_commits else ()
     return tuple(chosen)
 
 
@@ -50,7 +51,12 @@ def fetch(project: Project, arguments: argparse.Namespace, progress: Progress) -
 
 
 def _choices(project: Project, arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    return {"remote": arguments.remote, "versions": _scope(project, arguments), "progress": progress}
+    return {
+        "remote": arguments.remote,
+        "versions": _scope(project, arguments),
+        "each_config": True,
+        "progress": progress,
+    }
 
 
 def pull(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:

@@ -53,6 +53,12 @@ def _scopes(sub: Sub) -> None:
     sub.add_argument("--rev", action="append", default=[], metavar="VERSION", help="a version (repeatable)")
     sub.add_argument("-T", "--all-tags", action="store_true", help="all tags")
     sub.add_argument("-a", "--all-branches", action="store_true", help="all branches")
+    sub.add_argument(
+        "-A",
+        "--all-commits",
+        action="store_true",
+        help="everything that Git has: all commits of all versions",
+    )
 
 
 def _pull(sub: Sub) -> None:

@@ -22,7 +22,7 @@ from modelkeep.core.engine.history import History
 from modelkeep.core.engine.objectstore import ObjectStore
 from modelkeep.core.engine.workspace import Workspace
 from modelkeep.core.errors import ModelkeepError, NoRemote, NotAProject, Refused, UnsafePath, Unsupported
-from modelkeep.core.formats.config import RemoteConfig
+from modelkeep.core.formats.config import Config, RemoteConfig
 from modelkeep.core.formats.remoteurl import check_place
 from modelkeep.core.paths import Tree
 from modelkeep.core.settings import KnownLogins, Settings
@@ -94,7 +94,8 @@ class Project:
 
     def _wire(self) -> None:
         self._check_own_folders()
-        self.config = load_config(self.root, local_is_private=not self._carries(".dvc/config.local"))
+        self._local_is_private = not self._carries(".dvc/config.local")
+        self.config = load_config(self.root, local_is_private=self._local_is_private)
         self.cache: Cache = open_cache(
             self.cache_folder,
             self.root / ".dvc" / "tmp" / "modelkeep" / "quarantine",
@@ -222,10 +223,18 @@ class Project:
         ]
         return tuple(sorted(found, key=lambda remote: (not remote.is_default, remote.name)))
 
-    def remote_config(self, name: str | None) -> RemoteConfig:
-        """The settings of the remote `name`, or of the default one. Raises NoRemote naming what exists."""
-        name = name or self.config.default_remote
-        known = {one.name: one for one in self.config.remotes()}
+    def config_with(self, repo_text: bytes) -> Config:
+        """The configuration with `.dvc/config` as it was at another version. Raises InvalidFile."""
+        return load_config(self.root, local_is_private=self._local_is_private, repo_text=repo_text)
+
+    def remote_config(self, name: str | None, config: Config | None = None) -> RemoteConfig:
+        """The settings of the remote `name`, or of the default one. Raises NoRemote naming what exists.
+
+        `config` is that of another version; the project's own by default.
+        """
+        config = config or self.config
+        name = name or config.default_remote
+        known = {one.name: one for one in config.remotes()}
         if name is None:
             raise NoRemote("No default remote is set.", hint="Add one: modelkeep remote add -d NAME URL")
         if name.lower() not in known:
@@ -233,31 +242,47 @@ class Project:
             raise NoRemote(f"There is no remote called {name}.", hint=f"Remotes of this project: {names}.")
         return known[name.lower()]
 
-    def remote_spec(self, name: str | None) -> RemoteSpec:
-        """Where the remote `name` lies, in the terms of the stores. Raises the config's own problem."""
-        config = self.remote_config(name)
-        if config.problem:
-            raise ModelkeepError(f"The remote {config.name} cannot be used: {config.problem}")
-        if config.kind == "local":
-            folder = config.local_path(level_folders(self.root)[config.level])
+    def remote_spec(self, name: str | None, config: Config | None = None) -> RemoteSpec:
+        """Where the remote `name` lies, in the terms of the stores. Raises the config's own problem.
+
+        A relative folder is meant from the project's own `.dvc`, whichever version named it.
+        """
+        remote = self.remote_config(name, config)
+        if remote.problem:
+            raise ModelkeepError(f"The remote {remote.name} cannot be used: {remote.problem}")
+        if remote.kind == "local":
+            folder = remote.local_path(level_folders(self.root)[remote.level])
             check_place(Path(os.path.realpath(folder)))  # nor may a link lead to where no data belongs
-            return RemoteSpec("local", path=str(folder), options=dict(config.options))
-        return RemoteSpec.parse(config.url, dict(config.options))
+            return RemoteSpec("local", path=str(folder), options=dict(remote.options))
+        return RemoteSpec.parse(remote.url, dict(remote.options))
+
+    def remote_key(self, name: str | None, config: Config | None = None) -> str:
+        """What tells one remote from another: its name and its address."""
+        spec = self.remote_spec(name, config)
+        where = f"{spec.kind}://{spec.user}@{spec.host}:{spec.port or ''}{spec.path}"
+        return f"{self.remote_config(name, config).name}\0{where}"
 
     def address(self, name: str | None) -> str | None:
         """The user@host:port a login for the remote is bound to; None where no login exists."""
         return login_address(self.remote_spec(name))
 
     @contextmanager
-    def using_remote(self, name: str | None = None) -> Iterator[ObjectStore]:
+    def using_remote(self, name: str | None = None, config: Config | None = None) -> Iterator[ObjectStore]:
         """A remote for the use of one thread; connects at its first call. Idle connections are kept."""
-        spec = self.remote_spec(name)
-        key = self.remote_config(name).name
+        spec = self.remote_spec(name, config)
+        remote = self.remote_config(name, config)
+        if remote.flag("version_aware") or remote.flag("worktree"):
+            raise Unsupported(
+                f"The remote {remote.name} keeps files under the versions of a cloud bucket (version_aware or "
+                "worktree), which Modelkeep neither reads nor writes.",
+                hint="Use dvc push and dvc pull for it.",
+            )
+        key = self.remote_key(name, config)
         with self._lock:
             idle = self._idle.setdefault(key, [])
             store = idle.pop() if idle else None
         if store is None:
-            store = ObjectStore(open_store(spec, self.credentials), key)
+            store = ObjectStore(open_store(spec, self.credentials), remote.name)
         try:
             yield store
         except BaseException:

@@ -132,8 +132,9 @@ def test_a_project_in_a_subfolder(git_repo: Path) -> None:
     catalogue = Catalogue(history)
     head, before = history.resolve("HEAD"), history.resolve("before")
     assert paths(catalogue.snapshot(head)) == ["a"]
-    assert catalogue.config_at(head) == b"[core]\n" and catalogue.blob(head, "a.dvc") is not None
-    assert catalogue.snapshot(before).outputs == () and catalogue.config_at(before) is None
+    assert catalogue.blob(head, "a.dvc") is not None
+    assert catalogue.snapshot(before).outputs == ()
+    assert catalogue.blobs([head, before], ".dvc/config") == {head.commit: b"[core]\n", before.commit: None}
 
 
 def test_200_tags_parse_each_metafile_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

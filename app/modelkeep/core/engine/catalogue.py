@@ -71,9 +71,21 @@ class Catalogue:
         """The content of the regular file at `path` (relative to the project) in Git at `version`, or None."""
         return self._history.blob(version.commit, path)
 
-    def config_at(self, version: Version) -> bytes | None:
-        """The project's `.dvc/config` at `version`, or None."""
-        return self.blob(version, ".dvc/config")
+    def blobs(self, versions: Iterable[Version], path: str) -> dict[str, bytes | None]:
+        """The content of the regular file at `path` in each version, by commit; None where there is none."""
+        found: dict[str, bytes | None] = {}
+        texts: dict[str, bytes | None] = {}
+        with self._history.objects() as objects:
+            for version in versions:
+                entry = find(objects, version.commit, self._history.prefix + path)
+                if entry is None or not entry.is_file:
+                    found[version.commit] = None
+                    continue
+                if entry.id not in texts:
+                    blob = objects.read([entry.id])[0]
+                    texts[entry.id] = None if blob is None else blob.data
+                found[version.commit] = texts[entry.id]
+        return found
 
     def _snapshot(self, version: Version, root: str) -> Snapshot:
         if not root:

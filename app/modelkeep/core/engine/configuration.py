@@ -70,13 +70,15 @@ def read_levels(root: Path) -> dict[str, Sections]:
     return found
 
 
-def load_config(root: Path, *, local_is_private: bool = True) -> Config:
-    """What the four levels say together.
+def load_config(root: Path, *, local_is_private: bool = True, repo_text: bytes | None = None) -> Config:
+    """What the four levels say together; `repo_text` stands for `.dvc/config` as it was at another version.
 
     A `config.local` that Git carries is not the user's own: without `local_is_private` it may set no more
     than `.dvc/config`.
     """
     levels = read_levels(root)
+    if repo_text is not None:
+        levels["repo"] = parse_config(repo_text, ".dvc/config")
     if not local_is_private:
         repo = levels.setdefault("repo", {})
         for section, body in levels.pop("local", {}).items():

@@ -181,6 +181,23 @@ class ReadableHistory:
         found = history_refs.parse_commits(out)
         return tuple(replace(one, is_head=branch is None and one.commit == head) for one in found)
 
+    def all_commits(self) -> tuple[Version, ...]:
+        """Every commit that HEAD, a branch, a remote branch or a tag leads to, newest first."""
+        top = ["HEAD"] if self.head()[1] else []
+        every = ("--branches", "--remotes", "--tags")
+        if not top and not any(self._refs(*_REF_ROOTS)):
+            return ()
+        options = ("-z", "--no-show-signature", "--date=raw", f"--format={history_refs.COMMIT_FORMAT}")
+        out = self._git.run("log", *options, *every, *top, "--", what="read the history")
+        return tuple(history_refs.parse_commits(out))
+
+    def last_change(self, commit: str, path: str) -> Version | None:
+        """The last commit, up to `commit`, that changed `path`; its author is who to ask. None if there is none."""
+        options = ("-z", "--no-show-signature", "--date=raw", f"--format={history_refs.COMMIT_FORMAT}")
+        which = ("--max-count=1", checked_id(commit), "--", self.prefix + path)
+        out = self._git.run("log", *options, *which, what="find who changed a file")
+        return next(history_refs.parse_commits(out), None)
+
     def _commit_version(self, commit: str) -> Version:
         options = ("-z", "--no-show-signature", "--date=raw", f"--format={history_refs.COMMIT_FORMAT}")
         out = self._git.run("log", *options, "--max-count=1", commit, "--", what="read the commit")

@@ -7,7 +7,7 @@ proven, not assumed. Knows nothing of Git references; `publish` and `restore` bu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from modelkeep.core.engine.transfer import (
     TransferPlan,
@@ -17,26 +17,38 @@ from modelkeep.core.engine.transfer import (
     prove,
     run_transfer,
 )
-from modelkeep.core.errors import (
-    InvalidFile,
-    ModelkeepError,
-    NoRemote,
-    NotFound,
-    Refused,
-)
+from modelkeep.core.errors import ModelkeepError, NotFound, Refused, Unsupported
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import Change, Changes, ObjectId, Output, Snapshot, Version, VersionKind
+from modelkeep.core.values import Change, Changes, ObjectId, Output, Version
 from modelkeep.core.workflows import interrupted
 from modelkeep.core.workflows.outcome import problems_of, raise_first
+from modelkeep.core.workflows.scope import (
+    Part,
+    Scope,
+    Selection,
+    by_remote,
+    choose,
+    find_scope,
+    is_pushed,
+    parts_of,
+    select,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Outputs chosen by the user; `files` limits folder outputs to these files (relative to the output)."""
-
-    outputs: tuple[Output, ...]
-    files: Mapping[str, tuple[str, ...]]
+__all__ = [
+    "Selection",
+    "absent",
+    "add",
+    "checkout",
+    "fetch",
+    "fetch_outputs",
+    "is_pushed",
+    "not_proven",
+    "plan_fetch",
+    "pull",
+    "push",
+    "select",
+]
 
 
 def add(
@@ -54,119 +66,7 @@ def add(
     return replace(done, same_as=(f"dvc add {' '.join(targets)}",))
 
 
-# -- choosing ------------------------------------------------------------------------------------------
-
-
-def select(outputs: Iterable[Output], targets: Sequence[str]) -> Selection:
-    """Which of `outputs` the `targets` mean: an output, its metafile, a folder above it, or a file inside a
-    folder output. No targets means all. Raises NotFound naming what is not tracked."""
-    known = [out for out in outputs if out.cached and out.oid is not None]
-    if not targets:
-        return Selection(tuple(known), {})
-    chosen: dict[str, Output] = {}
-    files: dict[str, tuple[str, ...]] = {}
-    for target in (text.rstrip("/") for text in targets):
-        hits = [
-            out
-            for out in known
-            if target in (out.path, out.metafile, ".") or out.path.startswith(f"{target}/")
-        ]
-        if not hits:
-            hits = [out for out in known if out.is_dir and target.startswith(f"{out.path}/")]
-            for out in hits:
-                files[out.path] = (*files.get(out.path, ()), target[len(out.path) + 1 :])
-        if not hits:
-            raise NotFound(
-                f"{target} is not tracked.", hint="See what is: modelkeep show. Track it: modelkeep add PATH."
-            )
-        for out in hits:
-            if out.path in chosen and out.path not in files:
-                continue
-            chosen[out.path] = out
-    return Selection(tuple(chosen.values()), files)
-
-
-def choose(found: Snapshot, targets: Sequence[str]) -> tuple[Selection, list[ModelkeepError]]:
-    """`select` in the workspace, and the metafiles that could not be read: to be raised once the rest is done.
-
-    If the targets mean one of these, it is raised at once: nobody knows what belongs to it.
-    """
-    unread: list[ModelkeepError] = [InvalidFile(one.file, one.reason) for one in found.problems]
-    for one, error in zip(found.problems, unread, strict=True):
-        for target in (text.rstrip("/") for text in targets):
-            if target in (one.file, one.file.removesuffix(".dvc"), ".") or one.file.startswith(f"{target}/"):
-                raise error
-    return select(found.outputs, targets), [] if targets else unread
-
-
-def is_pushed(out: Output) -> bool:
-    """Whether the content of an output belongs on a remote of this project (dvc-format §1.3, §2.4)."""
-    return out.cached and out.push and not out.imported and not out.cloud and out.oid is not None
-
-
-def by_remote(
-    project: Project, outputs: Iterable[Output], remote: str | None
-) -> dict[str, tuple[Output, ...]]:
-    """Group outputs by the remote they belong on. With `remote` named, outputs that name another are left
-    out, as DVC does. Raises NoRemote if an output has nowhere to go."""
-    groups: dict[str, list[Output]] = {}
-    for out in outputs:
-        name = out.remote or remote or project.config.default_remote
-        if remote is not None and out.remote not in (None, remote):
-            continue
-        if name is None:
-            raise NoRemote(
-                "No remote is set up, so there is nowhere to send data to or fetch it from.",
-                hint="Add one: modelkeep remote add -d NAME URL",
-            )
-        groups.setdefault(name, []).append(out)
-    return {name: tuple(outs) for name, outs in groups.items()}
-
-
-def wanted(outputs: Iterable[Output]) -> list[Wanted]:
-    """The objects that outputs name, manifests unexpanded."""
-    return [Wanted(out.oid, out.path) for out in outputs if out.oid is not None]
-
-
-def _scope(
-    project: Project, targets: Sequence[str], versions: Sequence[Version]
-) -> tuple[tuple[Output, ...], list[ModelkeepError]]:
-    """Outputs of the workspace (with what could not be read), or of `versions`, each distinct object once per path."""
-    if not versions:
-        chosen, unread = choose(project.workspace.outputs(), targets)
-        return chosen.outputs, unread
-    found: dict[tuple[str, ObjectId | None], Output] = {}
-    for version in versions:
-        if version.kind is VersionKind.WORKSPACE:
-            snapshot = project.workspace.outputs()
-        else:
-            snapshot = project.catalogue.snapshot(version)
-        if snapshot.problems:
-            problem = snapshot.problems[0]
-            raise Refused(f"{version.name}: {problem.file}: {problem.reason}")
-        for out in select(snapshot.outputs, targets).outputs:
-            found.setdefault((out.path, out.oid), out)
-    return tuple(found.values()), []
-
-
 # -- push ----------------------------------------------------------------------------------------------
-
-
-def plan_push(
-    project: Project,
-    targets: Sequence[str] = (),
-    *,
-    remote: str | None = None,
-    versions: Sequence[Version] = (),
-    progress: Progress = SILENT,
-) -> dict[str, TransferPlan]:
-    """What each remote lacks, having really asked it. Keys are remote names."""
-    outputs = [out for out in _scope(project, targets, versions)[0] if is_pushed(out)]
-    plans = {}
-    for name, outs in by_remote(project, outputs, remote).items():
-        with project.using_remote(name) as store:
-            plans[name] = plan_transfer(project.cache, store, wanted(outs), progress.child(f"Asking {name}"))
-    return plans
 
 
 def push(
@@ -175,25 +75,57 @@ def push(
     *,
     remote: str | None = None,
     versions: Sequence[Version] = (),
+    each_config: bool = False,
     progress: Progress = SILENT,
 ) -> Changes:
-    """Send what the remotes lack. Raises, after sending the rest, MissingObjects if something that a version
-    names is in neither place, and InvalidFile if a metafile cannot be read."""
-    chosen, problems = _scope(project, targets, versions)
-    groups = by_remote(project, [out for out in chosen if is_pushed(out)], remote)
-    done = Changes(same_as=("dvc push " + " ".join(targets),))
-    for name, outs in groups.items():
-        with project.using_remote(name) as store:
-            plan = plan_transfer(project.cache, store, wanted(outs), progress.child(f"Asking {name}"))
-            phase = progress.child(f"Sending to {name}", plan.bytes, files=len(plan.copy))
-            result = run_transfer(plan, project.cache, store, phase)
-        project.forget_listing(name)
-        problems += problems_of(plan, result, f"sent to {name}")
+    """Send what the remotes lack: of the workspace, or of `versions`; with `each_config` to the remotes that each
+    version's own config names (see `find_scope`). A folder's list goes only where all its files are.
+
+    Raises, after sending the rest, MissingObjects (naming file, version and who recorded it) if something is in
+    neither place, InvalidFile if a metafile cannot be read, Unsupported for cloud-versioned outputs.
+    """
+    scope = find_scope(
+        project, targets, versions, remote=remote, each_config=each_config, fits=is_pushed, progress=progress
+    )
+    done = Changes(notes=tuple(scope.notes), same_as=("dvc push " + " ".join(targets),))
+    problems = list(scope.problems)
+    for part in scope.parts:
+        try:
+            result = _send(project, part, scope, progress, problems)
+        except ModelkeepError as error:
+            if len(scope.parts) == 1:
+                raise
+            problems.append(error)  # one remote that cannot be reached does not hold up the others
+            continue
         done = _sum(done, result, Change.REMOTE)
+        done = replace(done, notes=(*done.notes, *(_partly_sent(one) for one in result.withheld)))
     raise_first(problems)
-    where = ", ".join(groups) or "the remote"
+    where = ", ".join(dict.fromkeys(part.remote for part in scope.parts)) or "the remote"
     text = f"Sent {done.files} objects to {where}." if done.files else f"Everything is on {where} already."
     return replace(done, summary=text)
+
+
+def _send(
+    project: Project, part: Part, scope: Scope, progress: Progress, problems: list[ModelkeepError]
+) -> TransferResult:
+    name = part.remote
+    with project.using_remote(name, part.config) as store:
+        asking = progress.child(f"Asking {name}")
+        plan = plan_transfer(project.cache, store, wanted(part.outputs), asking, only=scope.files)
+        phase = progress.child(f"Sending to {name}", plan.bytes, files=len(plan.copy))
+        result = run_transfer(plan, project.cache, store, phase)
+    project.forget_listing(name)
+    problems += problems_of(project, plan, result, f"sent to {name}", part.found)
+    return result
+
+
+def _partly_sent(folder: Wanted) -> str:
+    return f"{folder.label}: its list of files goes to the remote together with the last of them."
+
+
+def wanted(outputs: Iterable[Output]) -> list[Wanted]:
+    """The objects that outputs name, manifests unexpanded."""
+    return [Wanted(out.oid, out.path) for out in outputs if out.oid is not None]
 
 
 def not_proven(
@@ -244,22 +176,28 @@ def absent(
         if out.oid is None or not out.cached:
             continue
         try:
-            oids = [out.oid]
-            if out.oid.is_dir:
-                manifest = project.cache.manifest(out.oid)
-                chosen = set((files or {}).get(out.path, ()))
-                legacy = out.oid.legacy
-                oids += [
-                    ObjectId(entry.hash, legacy=legacy)
-                    for entry in manifest.entries
-                    if not chosen or _within(entry.path, chosen)
-                ]
+            chosen = set((files or {}).get(out.path, ()))
+            oids = [] if out.files else [out.oid]
+            oids += [
+                ObjectId(md5, legacy=out.oid.legacy)
+                for path, md5 in _entries(project, out)
+                if not chosen or _within(path, chosen)
+            ]
         except (NotFound, Refused):
             lacking.append(out)
             continue
         if len(project.cache.present(set(oids))) < len(set(oids)):
             lacking.append(out)
     return tuple(lacking)
+
+
+def _entries(project: Project, out: Output) -> Iterable[tuple[str, str]]:
+    """(path, hash) of the files of a folder output; a cloud-versioned one lists them itself."""
+    if out.files:
+        return [(path, md5) for path, md5, _ in out.files]
+    if out.oid is None or not out.oid.is_dir:
+        return ()
+    return project.cache.manifest(out.oid).entries
 
 
 def _within(path: str, chosen: set[str]) -> bool:
@@ -272,44 +210,83 @@ def fetch(
     *,
     remote: str | None = None,
     versions: Sequence[Version] = (),
+    each_config: bool = False,
     progress: Progress = SILENT,
 ) -> Changes:
-    """Bring what is missing from the remotes into the cache; every object is verified before it counts."""
-    if versions:
-        chosen, unread = Selection(_scope(project, targets, versions)[0], {}), list[ModelkeepError]()
-    else:
-        chosen, unread = choose(project.workspace.outputs(), targets)
-    done = fetch_outputs(project, chosen, remote=remote, progress=progress)
-    raise_first(unread)
-    return done
+    """Bring what is missing from the remotes into the cache; every object is verified before it counts.
+
+    `versions` and `each_config` are those of `push`, and so are the errors that come after the rest.
+    """
+    scope = find_scope(
+        project, targets, versions, remote=remote, each_config=each_config, fits=_is_kept, progress=progress
+    )
+    done, problems = _fetch(project, scope.parts, scope.files, progress)
+    raise_first([*problems, *scope.problems])
+    return replace(done, notes=(*done.notes, *scope.notes))
 
 
 def fetch_outputs(
     project: Project, chosen: Selection, *, remote: str | None = None, progress: Progress = SILENT
 ) -> Changes:
     """`fetch` for outputs already chosen, of any version."""
-    done, problems = _fetch(project, chosen, remote, progress)
+    done, problems = _fetch(project, parts_of(project, chosen.outputs, remote), chosen.files, progress)
     raise_first(problems)
     return done
 
 
+def _is_kept(out: Output) -> bool:
+    """Whether the content of an output belongs into the cache."""
+    return out.cached and out.oid is not None
+
+
 def _fetch(
-    project: Project, chosen: Selection, remote: str | None, progress: Progress
+    project: Project, parts: Sequence[Part], files: Mapping[str, tuple[str, ...]], progress: Progress
 ) -> tuple[Changes, list[ModelkeepError]]:
     done = Changes(same_as=("dvc fetch",))
     problems: list[ModelkeepError] = []
-    for name, outs in by_remote(project, absent(project, chosen.outputs, files=chosen.files), remote).items():
-        with project.using_remote(name) as store:
-            plan = plan_transfer(
-                store, project.cache, wanted(outs), progress.child(f"Asking {name}"), only=chosen.files
-            )
-            phase = progress.child(f"Fetching from {name}", plan.bytes, files=len(plan.copy))
-            project.cache.sweep()  # what a killed fetch left long enough ago to be nobody's
-            result = run_transfer(plan, store, project.cache, phase)
-        problems += problems_of(plan, result, f"fetched from {name}", outs)
+    for part in parts:
+        absent_here = absent(project, part.outputs, files=files)
+        problems += [_only_in_cloud(out) for out in absent_here if out.cloud]
+        lacking = {(out.path, out.oid) for out in absent_here if not out.cloud}
+        needed = [pair for pair in part.found if (pair[0].path, pair[0].oid) in lacking]
+        if not needed:
+            continue
+        try:
+            result = _bring(project, replace(part, found=needed), files, progress, problems)
+        except ModelkeepError as error:
+            if len(parts) == 1:
+                raise
+            problems.append(error)
+            continue
         done = _sum(done, result, Change.CACHE)
     text = f"Fetched {done.files} objects." if done.files else "Everything is here already."
     return replace(done, summary=text), problems
+
+
+def _bring(
+    project: Project,
+    part: Part,
+    files: Mapping[str, tuple[str, ...]],
+    progress: Progress,
+    problems: list[ModelkeepError],
+) -> TransferResult:
+    name = part.remote
+    with project.using_remote(name, part.config) as store:
+        asking = progress.child(f"Asking {name}")
+        plan = plan_transfer(store, project.cache, wanted(part.outputs), asking, only=files)
+        phase = progress.child(f"Fetching from {name}", plan.bytes, files=len(plan.copy))
+        project.cache.sweep()  # what a killed fetch left long enough ago to be nobody's
+        result = run_transfer(plan, store, project.cache, phase)
+    problems += problems_of(project, plan, result, f"fetched from {name}", part.found)
+    return result
+
+
+def _only_in_cloud(out: Output) -> Unsupported:
+    return Unsupported(
+        f"{out.path} is kept in a cloud-versioned remote, and not all of it is here.",
+        hint=f"Fetch it by dvc pull {out.path}; everything else was done.",
+        paths=(out.path,),
+    )
 
 
 def checkout(
@@ -356,7 +333,8 @@ def pull(
     """
     project.require_trust("checkout")
     chosen, unread = choose(project.workspace.outputs(), targets)
-    fetched, problems = _fetch(project, chosen, remote, progress)
+    parts = parts_of(project, chosen.outputs, remote)
+    fetched, problems = _fetch(project, parts, chosen.files, progress)
     if problems:
         lacking = absent(project, chosen.outputs, files=chosen.files)
         chosen = Selection(tuple(out for out in chosen.outputs if out not in lacking), chosen.files)
