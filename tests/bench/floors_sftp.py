@@ -3,8 +3,8 @@
     floors_sftp.py HOST PORT USER KEY FOLDER REMOTE-FOLDER IN-FLIGHT
 
 Requests are written by hand, and many are under way before the first is answered. Each file is opened under a
-temporary name, written, closed and renamed. No sync, no look at what is there, no second try; files of one
-request only. Protocol: draft-ietf-secsh-filexfer-02. Knows nothing of Modelkeep.
+temporary name, written, closed and renamed. No sync, no look at what is there, no second try; a file is read
+whole, so this is for small ones. Protocol: draft-ietf-secsh-filexfer-02. Knows nothing of Modelkeep.
 """
 
 import os
@@ -16,6 +16,7 @@ import paramiko
 
 _INIT, _OPEN, _CLOSE, _WRITE, _MKDIR, _RENAME = 1, 3, 4, 6, 14, 18
 _STATUS, _HANDLE = 101, 102
+_LARGEST = 32 << 10  # what every server takes in one request
 _CREATE = 0x02 | 0x08 | 0x10  # write, create, truncate
 
 #: What is to be done with the answer to a request: its kind and the rest of it.
@@ -94,7 +95,8 @@ def put(line: Pipeline, source: str, target: str) -> Callable[[], None]:
         handle = body[: 4 + struct.unpack(">I", body[:4])[0]]
         with open(source, "rb", buffering=0) as file:
             data = file.read()
-        line.ask(_WRITE, handle + struct.pack(">Q", 0) + _text(data), _well)
+        for start in range(0, len(data), _LARGEST):
+            line.ask(_WRITE, handle + struct.pack(">Q", start) + _text(data[start : start + _LARGEST]), _well)
         line.ask(_CLOSE, handle, closed)
 
     def closed(kind: int, body: bytes) -> None:

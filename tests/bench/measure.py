@@ -15,7 +15,7 @@ from pathlib import Path
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """The check of a call whose exit code says enough."""
 
 
@@ -26,7 +26,7 @@ class Call:
     command: Sequence[str | Path]
     cwd: Path
     env: Mapping[str, str]
-    check: Callable[[], None] = _nothing
+    check: Callable[[], None] = nothing
 
 
 #: Makes everything ready, untimed, and says what to run. Called before every single measurement.

@@ -143,14 +143,22 @@ def render(
     parts = []
     if rows:
         parts.append(table(_HEAD, [row.cells() for row in rows]))
-        floors = sorted({f"{row.job.name}: {row.job.floor}" for row in rows if row.job.floor})
-        parts.append("Floors: " + "; ".join(floors) + ".")
+        parts.append(_floors([row.job for row in rows]))
     if growths:
         parts.append(
             table(("growth", "amount: seconds", "exponent", "verdict"), [g.cells() for g in growths])
         )
     told = "\n".join(f"{name}: {value}" + ("  " if markdown else "") for name, value in about.items())
     return "\n\n".join([*parts, told, NOTES])
+
+
+def _floors(jobs: Sequence[Job]) -> str:
+    """Which floor belongs to which jobs."""
+    named: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.floor:
+            named.setdefault(job.floor, []).append(job.name)
+    return "Floors: " + "; ".join(f"{floor} ({', '.join(names)})" for floor, names in named.items()) + "."
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

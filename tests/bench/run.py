@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,9 @@ def main() -> int:
         print("\n".join([*(f"{job.name:20}{job.about}, {job.data}" for job in JOBS), *growth.NAMES]))
         return 0
     bench, about = Bench(options), _about(options)
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # what was mounted and made is taken away then too
     try:
         with ExitStack() as stack:
             bench.run(stack)
@@ -59,7 +63,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--scale", type=float, default=1.0, help="this much of the files, tags or bytes")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each side (default 3)")
-    parser.add_argument("--sides", default="ours,dvc,floor", help="measure only these")
+    parser.add_argument("--against", default="dvc,floor", help="only one of dvc and floor, or (nothing) none")
     parser.add_argument(
         "--ours", type=Path, default=OURS, metavar="PROGRAM", help="another modelkeep to measure"
     )
@@ -75,7 +79,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.sides = tuple(options.sides.split(","))
+        self.sides = ("ours", *(side for side in ("dvc", "floor") if side in options.against.split(",")))
         self.rows: list[report.Row] = []
         self.growths: list[report.Growth] = []
         self.failed = False
@@ -136,7 +140,7 @@ class Bench:
         _note(f"-- {name}")
         try:
             yield
-        except Failed as error:
+        except (Failed, AssertionError, OSError, subprocess.SubprocessError) as error:
             self.failed = True
             _note(f"{name} FAILED: {error}")
 

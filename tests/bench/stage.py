@@ -12,7 +12,7 @@ from pathlib import Path
 
 import builders
 from bench import data
-from bench.measure import Call, Failed
+from bench.measure import Call, Failed, nothing
 from conftest import home_environment
 from servers import Account, SshServer
 
@@ -44,20 +44,18 @@ class Seat:
     program: Path
     known_hosts: str = ""
     turn: int = 0
+    env: dict[str, str] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:
+        """Its project of this turn."""
         return self.folder / f"{self.turn}/project"
-
-    @property
-    def env(self) -> dict[str, str]:
-        return self._env
 
     def renew(self, *, keep: Sequence[str] = (), config: str = "") -> Path:
         """A new empty project with this DVC config; what is named in `keep` moves over from the one before."""
         before = self.project
         self.turn += 1
-        self._env = environment(self.folder / f"{self.turn}/home")
+        self.env = environment(self.folder / f"{self.turn}/home")
         builders.make_project(self.project)
         for name in keep:
             (self.project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +63,7 @@ class Seat:
         discard(before.parent)
         self.configure(config)
         if self.known_hosts:
-            builders.write_tree(Path(self._env["HOME"]) / ".ssh", {"known_hosts": self.known_hosts})
+            builders.write_tree(Path(self.env["HOME"]) / ".ssh", {"known_hosts": self.known_hosts})
         return self.project
 
     def configure(self, config: str) -> None:
@@ -83,12 +81,9 @@ class Seat:
             (self.project / ".gitignore").write_text("/data\n")
             builders.make_commit(self.project, message="Track the data")
 
-    def call(self, *words: str | Path, check: Callable[[], None] | None = None) -> Call:
+    def call(self, *words: str | Path, check: Callable[[], None] = nothing) -> Call:
         """This side's program with these words, in its project."""
-        command = [self.program, *words]
-        return (
-            Call(command, self.project, self.env, check) if check else Call(command, self.project, self.env)
-        )
+        return Call([self.program, *words], self.project, self.env, check)
 
     def run(self, *words: str | Path) -> None:
         """The same at once, untimed."""
@@ -118,9 +113,9 @@ class Stage:
     _floors: int = 0
     _home: dict[str, str] = field(default_factory=dict)
 
-    def master(self, name: str, times: float = 1.0) -> data.Master:
-        """The data called `name`, at `times` the scale of this run."""
-        return self.masters(name, self.scale * times)
+    def master(self, name: str) -> data.Master:
+        """The data called `name`, at the scale of this stage."""
+        return self.masters(name, self.scale)
 
     def seat(self, name: str) -> Seat:
         """The place of `ours` or `dvc`."""
@@ -154,14 +149,11 @@ class Stage:
             data.copy(master.data, source)
         return source
 
-    def floor(
-        self, command: Sequence[str | Path], cwd: Path | None = None, check: Callable[[], None] | None = None
-    ) -> Call:
+    def floor(self, command: Sequence[str | Path], check: Callable[[], None] = nothing) -> Call:
         """A floor as a call."""
         if not self._home:
             self._home = environment(self.folder / "floor-home")
-        where = cwd or self.folder
-        return Call(command, where, self._home, check) if check else Call(command, where, self._home)
+        return Call(command, self.folder, self._home, check)
 
     def script(self, name: str, *words: str | Path) -> list[str | Path]:
         """The command that runs a floor written in Python: the file `name` of this folder with `words`."""
