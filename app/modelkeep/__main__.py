@@ -5,6 +5,7 @@ The one place that knows both faces. The window's libraries are imported only wh
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 
 def main(argv: list[str] | None = None) -> int:
     """Run Modelkeep with `argv` (default: the program's arguments) and return its exit code."""
+    # Folders of 200,000 files make as many values that all stay: looking for garbage among them again and
+    # again would take longer than the work itself.
+    gc.set_threshold(50_000, 20, 50)
     if argv is not None:
         return _run(argv)
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while parts are imported nothing is under way

@@ -6,9 +6,10 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from modelkeep.cli import connecting, looking, moving
 from modelkeep.cli.terminal import TerminalQuestions
 from modelkeep.core.errors import UsageError
 from modelkeep.core.progress import Progress
@@ -17,41 +18,34 @@ from modelkeep.core.project import Project, find_root
 Show = Callable[[], int | None]
 Command = Callable[[Project, argparse.Namespace, Progress], Show]
 
-_IN_PROJECT: dict[str, Command] = {
-    "versions": looking.versions,
-    "show": looking.show,
-    "status": looking.status,
-    "diff": looking.diff,
-    "add": moving.add,
-    "push": moving.push,
-    "fetch": moving.fetch,
-    "pull": moving.pull,
-    "checkout": moving.checkout,
-    "publish": moving.publish,
-    "restore": moving.restore,
-    "export": moving.export,
-    "remote": connecting.remote,
-    "login": connecting.login,
+#: Which module of this package does a command. Only that one is loaded: a small command should be quick.
+_IN_PROJECT = {
+    "looking": ("versions", "show", "status", "diff"),
+    "moving": ("add", "push", "fetch", "pull", "checkout", "publish", "restore", "export"),
+    "connecting": ("remote", "login"),
 }
-_ANYWHERE: dict[str, Callable[[argparse.Namespace, Progress], Show]] = {
-    "init": connecting.init,
-    "clone": connecting.clone,
-    "demo": connecting.demo,
-    "open": connecting.open_window,
-}
+_ANYWHERE = ("init", "clone", "demo", "open")
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> Show:
     """Do one command; raises ModelkeepError or Cancelled."""
-    if arguments.command in _ANYWHERE:
-        return _ANYWHERE[arguments.command](arguments, progress)
+    name: str = arguments.command
+    if name in _ANYWHERE:
+        work: Callable[[argparse.Namespace, Progress], Show] = _function("connecting", name)
+        return work(arguments, progress)
     folder = Path(arguments.directory)
     _from_here(arguments, folder)
     project = Project.open(folder, questions=TerminalQuestions())
     try:
-        return _IN_PROJECT[arguments.command](project, arguments, progress)
+        module = next(module for module, names in _IN_PROJECT.items() if name in names)
+        command: Command = _function(module, name)
+        return command(project, arguments, progress)
     finally:
         project.close()
+
+
+def _function(module: str, name: str) -> Any:
+    return getattr(import_module(f"modelkeep.cli.{module}"), "open_window" if name == "open" else name)
 
 
 def _from_here(arguments: argparse.Namespace, folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from modelkeep import __version__
 
@@ -231,8 +231,20 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"modelkeep {__version__}")
     parser.add_argument("-C", dest="directory", default=".", metavar="FOLDER", help="work in this folder")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (text, fill) in _TABLE.items():
+    for name in _needed(argv):
+        text, fill = _TABLE[name]
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         _output_options(sub)
         fill(sub)
     return parser.parse_args(list(argv))
+
+
+def _needed(argv: Sequence[str]) -> Iterable[str]:
+    """The command that is meant, or all where that must be told: a parser costs as much as a small command."""
+    words = iter(argv)
+    for word in words:
+        if word == "-C":
+            next(words, None)
+        elif not word.startswith("-"):
+            return (word,) if word in _TABLE else _TABLE
+    return _TABLE

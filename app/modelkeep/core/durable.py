@@ -14,7 +14,6 @@ import ctypes
 import errno
 import functools
 import os
-import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +28,7 @@ MANY = 8
 
 def temp_name() -> str:
     """A name in the form DVC's own clean-up recognises: a dot, 22 URL-safe characters, `.tmp`."""
-    return f".{base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b'=').decode()}.tmp"
+    return f".{base64.urlsafe_b64encode(os.urandom(16)).rstrip(b'=').decode()}.tmp"
 
 
 def write_file(tree: Tree, relpath: str, data: bytes, *, mode: int | None = None) -> None:

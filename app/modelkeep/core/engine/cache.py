@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import stat
 import time
@@ -225,7 +224,7 @@ class Cache(ObjectStore):
     def quarantine(self, oid: ObjectId) -> Path | None:
         """Move a wrong object out of the way, never to be used again; return where it is now."""
         moment = time.strftime("%Y%m%d-%H%M%S")
-        place = self._quarantine / f"{oid.name}.{moment}.{secrets.token_hex(4)}"
+        place = self._quarantine / f"{oid.name}.{moment}.{os.urandom(4).hex()}"
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(self.path(oid), place)

@@ -12,14 +12,17 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelkeep.core.engine import history_commit, history_refs, history_remote, history_trust
-from modelkeep.core.engine.history_askpass import Ask
 from modelkeep.core.engine.history_process import GitProgram
 from modelkeep.core.engine.history_reading import ReadableHistory, checked_id
 from modelkeep.core.errors import NotAProject, NotFound, Refused
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from modelkeep.core.engine.history_askpass import Ask
 
 
 class History(ReadableHistory):

@@ -23,8 +23,6 @@ from modelkeep.core.values import Secret
 
 Ask = Callable[[str], "Secret | None"]
 
-#: With nobody to ask, git and ssh must fail at once instead of waiting for a terminal.
-SILENT_ENVIRONMENT = {"GIT_ASKPASS": "", "SSH_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "never"}
 _LONGEST_PROMPT = 64 * 1024
 
 
@@ -36,7 +34,7 @@ def answering(ask: Ask | None) -> Iterator[dict[str, str]]:
     whether to trust an unknown host; the answer to that is the text "yes" or None.
     """
     if ask is None or not hasattr(socket, "AF_UNIX"):
-        yield SILENT_ENVIRONMENT
+        yield {}
         return
     folder = Path(tempfile.mkdtemp(prefix="modelkeep-"))  # mkdtemp makes it 0700
     try:

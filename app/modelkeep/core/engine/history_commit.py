@@ -6,7 +6,6 @@ Works on full ref names and ids only; paths are relative to the top of the repos
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +44,7 @@ def commit_quietly(
     Returns `head` itself when they do not differ from it. The commit is built in an index of its own. The
     real index learns about the paths before the branch moves, so that a kill in between leaves them staged.
     """
-    index = git_dir / f"modelkeep-index-{secrets.token_hex(8)}"
+    index = git_dir / f"modelkeep-index-{os.urandom(8).hex()}"
     env = {"GIT_INDEX_FILE": str(index)}
     try:
         start = ("read-tree", head) if head else ("read-tree", "--empty")

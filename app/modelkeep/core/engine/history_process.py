@@ -1,8 +1,9 @@
 """Runs git, and is the only place that does: fixed switches, our environment, cancel. Knows no command's meaning.
 
-GitPython's `Git.execute` starts the process from an argument list (never a shell). What a repository's own
-configuration could start is switched off on every call (safety rule 5.3); what cannot be switched off is
-found by history_trust. Safe from several threads: every call is a process of its own.
+The process is started from an argument list (never a shell): by GitPython where git writes or talks to a
+server, and directly where it reads, because importing GitPython takes longer than a small command may. What a
+repository's own configuration could start is switched off on every call (safety rule 5.3); what cannot be
+switched off is found by history_trust. Safe from several threads: every call is a process of its own.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
-from modelkeep.core.engine.history_askpass import SILENT_ENVIRONMENT, Ask, answering
 from modelkeep.core.engine.history_errors import GitCommandFailed, explain
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 
 if TYPE_CHECKING:
     from git.cmd import Git
+
+    from modelkeep.core.engine.history_askpass import Ask
 
 NO_HOOKS = "core.hooksPath=/dev/null"
 _SWITCHES = (
@@ -56,7 +58,10 @@ _SWITCHES = (
     "maintenance.auto=false",
 )
 _ENVIRONMENT = {
-    **SILENT_ENVIRONMENT,
+    # With nobody to ask, git and ssh must fail at once instead of waiting for a terminal.
+    "GIT_ASKPASS": "",
+    "SSH_ASKPASS": "",
+    "SSH_ASKPASS_REQUIRE": "never",
     "LC_ALL": "C.UTF-8",
     "LANGUAGE": "C",
     "GIT_TERMINAL_PROMPT": "0",
@@ -86,6 +91,8 @@ _INHERITED = (
     "GIT_EXTERNAL_DIFF",
 )
 _PROGRESS_LINE = re.compile(r"^(?:remote: )?(?P<phase>[A-Z][\w ]+): +\d+% \((?P<done>\d+)/(?P<total>\d+)\)")
+#: No terminal to ask on, and one group to end with all its helpers.
+_APART: dict[str, Any] = {"start_new_session": True}
 _KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
 _GRACE = 1.0  # seconds between asking a cancelled git to end (it removes its locks) and killing it
 
@@ -144,7 +151,7 @@ class GitProgram:
         progress.check()
         switches = () if writes and self.trusted else (NO_HOOKS,)
         places = {} if writes else _READING
-        with self._started(args, switches, {**places, **(env or {})}, literal) as process:
+        with self._started(args, switches, {**places, **(env or {})}, literal, writes) as process:
             with progress.interrupting(lambda: _end(process)):
                 out, err = process.communicate(data)
             return _done(process, out, err, what, ok, progress)
@@ -152,7 +159,7 @@ class GitProgram:
     @contextmanager
     def conversation(self, *args: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         """A reading git that is asked and answers as long as the block lasts: yields (its stdin, its stdout)."""
-        with self._started(args, (NO_HOOKS,), _READING, True) as process:
+        with self._started(args, (NO_HOOKS,), _READING, True, False) as process:
             assert process.stdin is not None and process.stdout is not None
             yield process.stdin, process.stdout
 
@@ -165,11 +172,13 @@ class GitProgram:
         progress: Progress = SILENT,
     ) -> Done:
         """Run a command that talks to a server: questions go to `ask`, its progress is noted on `progress`."""
+        from modelkeep.core.engine.history_askpass import answering
+
         progress.check()
         hooks = () if self.trusted else (NO_HOOKS,)
         with (
             answering(self.ask) as questions,
-            self._started(args, (*switches, *hooks), questions, True) as process,
+            self._started(args, (*switches, *hooks), questions, True, True) as process,
             progress.interrupting(lambda: _end(process)),
         ):
             assert process.stdin is not None
@@ -180,26 +189,41 @@ class GitProgram:
 
     @contextmanager
     def _started(
-        self, args: tuple[str, ...], switches: tuple[str, ...], env: Mapping[str, str], literal: bool
+        self,
+        args: tuple[str, ...],
+        switches: tuple[str, ...],
+        env: Mapping[str, str],
+        literal: bool,
+        changes: bool,
     ) -> Iterator[subprocess.Popen[bytes]]:
         command = [_executable(), "--no-pager", "-C", str(self.folder)]
         command += ["--literal-pathspecs"] if literal else []
         for switch in (*_SWITCHES, *switches):
             command += ["-c", switch]
-        door = _door()
-        wrapper = door.execute(
-            [*command, *args],
-            istream=subprocess.PIPE,
-            as_process=True,
-            env={**_ENVIRONMENT, **_dates(self.moment), **env},
-            start_new_session=True,  # no terminal to ask on, and one group to end with all its helpers
-        )
-        process = wrapper.proc
-        assert process is not None
+        start = _start_by_gitpython if changes else _start
+        process, _wrapper = start([*command, *args], {**_ENVIRONMENT, **_dates(self.moment), **env})
         try:
             yield process
         finally:
             _close(process)
+
+
+Started = tuple[subprocess.Popen[bytes], object]  # GitPython's object ends the process when it is let go
+
+
+def _start(command: list[str], env: Mapping[str, str]) -> Started:
+    inherited = {name: value for name, value in os.environ.items() if name not in _INHERITED}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env={**inherited, **env}, **_APART
+    )
+    return process, None
+
+
+def _start_by_gitpython(command: list[str], env: Mapping[str, str]) -> Started:
+    wrapper = _door().execute(command, istream=subprocess.PIPE, as_process=True, env=dict(env), **_APART)
+    assert wrapper.proc is not None
+    return wrapper.proc, wrapper
 
 
 def _dates(moment: datetime | None) -> dict[str, str]:

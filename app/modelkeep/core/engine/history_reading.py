@@ -12,13 +12,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelkeep.core.engine import history_objects, history_refs, history_trust
-from modelkeep.core.engine.history_askpass import Ask
 from modelkeep.core.engine.history_process import GitProgram
 from modelkeep.core.errors import NotFound, Refused
 from modelkeep.core.paths import visible
 from modelkeep.core.values import Version, VersionKind, VersionList
+
+if TYPE_CHECKING:
+    from modelkeep.core.engine.history_askpass import Ask
 
 _ID = re.compile(r"[0-9a-fA-F]{4,64}")
 _FULL_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")

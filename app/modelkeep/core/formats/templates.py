@@ -10,7 +10,6 @@ import copy
 import json
 import posixpath
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -151,6 +150,8 @@ def _parse_parameters(path: str, data: bytes) -> Any:
         if suffix == ".json":
             return json.loads(data)
         if suffix == ".toml":
+            import tomllib
+
             return tomllib.loads(data.decode())
         if suffix == ".py":
             raise Unresolved(f"the parameter file {path} is a program, which is never run")
