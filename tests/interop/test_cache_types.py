@@ -15,8 +15,8 @@ import pytest
 import builders
 from conftest import Dvc
 from interop import trees
+from interop.judging import assert_clean, dvc_status
 from interop.projects import opened
-from interop.test_add import assert_clean, dvc_status
 from modelkeep.core.errors import CorruptObject
 from modelkeep.core.workflows import data
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import builders
 from conftest import Dvc
 from interop import trees
-from interop.test_add import assert_clean, dvc_status
+from interop.judging import assert_clean, dvc_status
 from modelkeep.core.values import State
 from workspaces import open_workspace
 

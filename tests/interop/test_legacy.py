@@ -10,8 +10,8 @@ import pytest
 import builders
 from conftest import Dvc
 from interop import legacy, trees
+from interop.judging import assert_clean, dvc_status
 from interop.projects import opened
-from interop.test_add import assert_clean, dvc_status
 from modelkeep.core.errors import MissingObjects
 from modelkeep.core.values import State
 from modelkeep.core.workflows import data

@@ -12,8 +12,8 @@ import pytest
 
 import builders
 from conftest import Dvc
+from interop.judging import dvc_status
 from interop.projects import opened
-from interop.test_add import dvc_status
 from modelkeep.core.engine.locks import project_lock
 from modelkeep.core.errors import Busy
 from modelkeep.core.workflows import data

@@ -9,8 +9,8 @@ import pytest
 
 import builders
 from conftest import Dvc
+from interop.judging import dvc_status
 from interop.projects import opened
-from interop.test_add import dvc_status
 from modelkeep.core.errors import InvalidFile, MissingObjects, NotFound
 from modelkeep.core.workflows import data, review
 

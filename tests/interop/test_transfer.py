@@ -8,7 +8,7 @@ from pathlib import Path
 import builders
 from conftest import Dvc
 from interop import trees
-from interop.test_add import assert_clean, dvc_status
+from interop.judging import assert_clean, dvc_status
 from interop.test_kinds import checkout, write_legacy
 from modelkeep.core.engine.cache import Cache, open_cache
 from modelkeep.core.engine.objectstore import ObjectStore

@@ -58,6 +58,15 @@ OUTPUTS: dict[str, builders.Tree | str | bytes] = {
 }
 
 
+#: (manifest, bytes, files) that DVC itself gave some of them (dvc-format, appendix B).
+VECTORS = {
+    "so": ("78a083c321cbe6b094f7b866b5697afe", 38, 18),
+    "mw": ("f098129cb2f26d81ffe98a330318bb2a", 6, 5),
+    "empty": ("d751713988987e9331980363e24189ce", 0, 0),
+    "hollow": ("d751713988987e9331980363e24189ce", 0, 0),
+}
+
+
 def write_outputs(project: Path) -> list[str]:
     """Write all OUTPUTS and a few random folders into `project`; returns the targets to add."""
     builders.write_tree(project, {".dvcignore": DVCIGNORE, ".gitignore": "*.skip\n"})
@@ -129,3 +138,10 @@ def remove_data(project: Path, targets: list[str]) -> None:
             shutil.rmtree(path)
         else:
             os.unlink(path)
+
+
+def untouched(project: Path) -> dict[str, tuple[int, int, str]]:
+    """Everything in the project but what is there only for the moment (`.dvc/tmp`), to compare later."""
+    return {
+        name: one for name, one in builders.snapshot_of(project).items() if not name.startswith(".dvc/tmp/")
+    }

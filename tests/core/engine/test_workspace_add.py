@@ -81,7 +81,6 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "link to a folder": (_outer_link, "d", "symbolic link"),
     "below a link": (_outer_link, "d/f", "symbolic link"),
     "broken link in a folder": (_link("nowhere", "d/l"), "d", "that lead nowhere: d/l"),
-    "folder link in a folder": (_link("..", "d/l"), "d", "links to folders, which would be left out: d/l"),
     "fifo": (_fifo, "d", "pipes, sockets or devices: d/pipe"),
     "socket": (_socket, "s", "neither a file nor a folder"),
     "name not UTF-8": (_bad_name, "d", "cannot be recorded"),
@@ -174,10 +173,12 @@ def test_what_is_left_out_is_said(project: Path) -> None:
     builders.write_tree(
         project, {".dvcignore": "*.tmp\n", "d/a": "a", "d/b.tmp": "b", "d/hollow/": "", "d/.git/x": "x"}
     )
+    (project / "d/up").symlink_to("..")
     notes = open_workspace(project).add(["d"]).notes
     assert notes == (
         "d: b.tmp (ignored by .dvcignore, not recorded).",
         "d: .git (Git's own, not recorded).",
+        "d: up (symbolic links to folders, not recorded: put the folder itself there).",
         "d: hollow (empty folders, not recorded).",
     )
 

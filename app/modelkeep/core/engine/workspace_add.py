@@ -255,6 +255,7 @@ def _notes(site: Site, target: Target) -> list[str]:
         (scan.ignored, "ignored by .dvcignore, not recorded"),
         (scan.built_in, "Git's own, not recorded"),
         (links, "symbolic links, recorded by the content they lead to"),
+        (scan.folder_links, "symbolic links to folders, not recorded: put the folder itself there"),
         (empty, "empty folders, not recorded"),
     )
     where = visible(target.data_path)

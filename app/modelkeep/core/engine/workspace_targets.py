@@ -204,11 +204,6 @@ def _check_scan(path: str, scan: Scan) -> None:
         (scan.broken_links, "symbolic links that lead nowhere", "Remove them."),
         (scan.special, "pipes, sockets or devices", "Move them elsewhere."),
         (
-            scan.folder_links,
-            "symbolic links to folders, which would be left out",
-            "Put the folder itself there, or name the links in a .dvcignore above this folder.",
-        ),
-        (
             scan.nested,
             "projects of their own (with a .dvc folder), which would be left out",
             "Move them elsewhere, or name them in a .dvcignore above this folder.",

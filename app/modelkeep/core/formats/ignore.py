@@ -138,11 +138,13 @@ def gitignore_line(name: str) -> str:
 
 
 def with_ignored(text: bytes | None, name: str) -> bytes | None:
-    """The `.gitignore` with a line for `name` at its end; None if it has one. `text` None: there is no file."""
+    """The `.gitignore` with a line for `name` at its end; None if it has one that no `!` line after it may take
+    back. `text` None: there is no file."""
     line = gitignore_line(name).encode()
     if not text:
         return line + b"\n"
-    if any(known.rstrip(b"\r") == line for known in text.split(b"\n")):
+    lines = [known.rstrip(b"\r") for known in text.split(b"\n")]
+    if line in lines and not any(known.startswith(b"!") for known in lines[lines.index(line) :]):
         return None
     return text + (b"" if text.endswith(b"\n") else b"\n") + line + b"\n"
 
