@@ -206,6 +206,13 @@ def test_a_long_name_in_the_header_is_shortened_and_covers_nothing(window, sessi
     assert window.header.branch._text.text().endswith("…")
 
 
+def test_a_badge_has_its_room_before_it_is_painted(window):
+    badge = window.status.safety
+    for text in ("all is well", "123 outputs, 45.6 GB only on this machine"):
+        badge.set("both", text, "good")
+        assert badge._text.text() == text  # at once, without a turn of the event loop
+
+
 def test_a_disabled_command_says_why(window, session):
     restore = window.command["restore"]
     assert not restore.isEnabled() and "Choose a tag" in restore.toolTip()

@@ -99,9 +99,8 @@ class FactSheet(QWidget):
         )
         result.setAccessibleName(translate("FactSheet", "Copy {name}").format(name=fact.name))
         result.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        # As wide as text, gap and icon, so that its text begins where the other values do.
-        wide = result.fontMetrics().horizontalAdvance(fact.value) + theme.HALF + theme.ICON.width() + 2
-        result.setFixedWidth(wide)
+        # No wider than text and icon, so that its text begins where the other values do.
+        result.setFixedWidth(result.fontMetrics().horizontalAdvance(fact.value) + theme.ICON.width() - 2)
         result.clicked.connect(lambda: self.copied.emit(fact.copy))
         box = QWidget()
         box.setLayout(row(result, None))

@@ -205,8 +205,8 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Sizes and columns as they were at first."""
         width = max(self.width(), 1024)
-        self.panes.setSizes([round(width * 0.33), round(width * 0.67)])
-        self.center.setSizes([round(width * 0.43), round(width * 0.24)])
+        self.panes.setSizes([round(width * 0.34), round(width * 0.66)])
+        self.center.setSizes([round(width * 0.42), round(width * 0.24)])
         self.details.splitter.setSizes([320, 400])
         self.upper.setSizes([self.height() - theme.GRID * 17, theme.GRID * 17])
         self.activity.hide()

@@ -53,7 +53,7 @@ def _place(
             return False
         from modelkeep.gui.dialogs.confirm import ReplaceDialog
 
-        dialog = ReplaceDialog(title, error.paths, window)
+        dialog = ReplaceDialog(error.paths, window)
         dialog.accepted.connect(lambda: _place(session, window, title, work, same_as, True))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()

@@ -41,7 +41,7 @@ QSplitter::handle:horizontal { width: 1px; }
 QSplitter::handle:vertical { height: 1px; }
 
 QPushButton { background: $raised; color: $text; border: 1px solid $border; border-radius: 5px;
-    padding: 0 12px; min-height: 26px; }
+    padding: 0 12px; min-height: 26px; outline: 0; }
 QPushButton:hover { background: $hover; }
 QPushButton:pressed { background: $selection; }
 QPushButton:focus { border-color: $accent; }
@@ -62,7 +62,7 @@ QPushButton[look="copy"]:hover { text-decoration: underline; }
 QPushButton[look="copy"]:focus { border-color: $accent; }
 
 QToolButton { background: transparent; color: $text; border: 1px solid transparent; border-radius: 5px;
-    padding: 3px 8px; min-height: 20px; }
+    padding: 3px 8px; min-height: 20px; outline: 0; }
 QToolButton:hover { background: $hover; }
 QToolButton:pressed, QToolButton:checked { background: $selection; }
 QToolButton:focus { border-color: $accent; }

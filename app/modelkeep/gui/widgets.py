@@ -255,6 +255,10 @@ class Badge(QWidget):
         self._text.set_look(role if role in ("muted", "good", "warn", "bad") else "")
         self.setAccessibleName(text)
         self.setToolTip(wording.tip(tip))
+        around = self.parentWidget()
+        room = around.layout() if around is not None else None
+        if room is not None:
+            room.activate()  # else it is painted once with the room its last text had
 
     def mouseReleaseEvent(self, event: QEvent) -> None:
         self.clicked.emit()

@@ -64,6 +64,9 @@ def test_a_copy_goes_into_another_folder(
     qtbot: QtBot, jobs: Jobs, seeded: Path, tmp_path: Path, open_project: Open
 ) -> None:
     dialog = opened(qtbot, open_project(seeded), jobs, how=How.FOLDER)
+    assert dialog.folder.folder() == str(seeded.with_name(f"{seeded.name}-v1.0"))
+    assert not any(way.isVisible() for way in dialog.ways.values())  # it is called Export
+    dialog.folder.set_folder("")
     assert not dialog.proceed.isEnabled()
     assert "folder" in dialog.proceed.toolTip()
     dialog.folder.set_folder(str(tmp_path / "copy"))

@@ -90,7 +90,7 @@ def unfinished(project: Project) -> Unfinished | None:
     version = str(record.get("version"))
     can_undo = not record.get("git_pushing")
     return Unfinished(
-        version, step, f"Publishing {version} stopped before: {STEP_TEXT.get(step, step)}", can_undo
+        version, step, f"Publishing {version} was interrupted. Next: {STEP_TEXT.get(step, step)}.", can_undo
     )
 
 

@@ -61,8 +61,10 @@ class CheckList(QTreeWidget):
             item.setCheckState(0, Qt.CheckState.Checked if choice.marked else Qt.CheckState.Unchecked)
             item.setForeground(1, theme.colour(choice.role))
             item.setForeground(2, theme.colour("muted"))
+            item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         if choices:
-            self.setCurrentIndex(self.model().index(0, 0))
+            first = next((place for place, choice in enumerate(choices) if choice.marked), 0)
+            self.setCurrentIndex(self.model().index(first, 0))
         self.blockSignals(False)
         self.updateGeometry()
 

@@ -48,26 +48,28 @@ class ConfirmDialog(Dialog):
 class ReplaceDialog(ConfirmDialog):
     """Asks whether files that are saved nowhere else are to be kept in the cache and then replaced."""
 
-    def __init__(self, title: str, paths: Sequence[str], parent: QWidget | None = None) -> None:
+    def __init__(self, paths: Sequence[str], parent: QWidget | None = None) -> None:
         count = len(paths)
         super().__init__(
             counted(
                 count,
-                translate("ReplaceDialog", "{n} path holds data that is saved nowhere else"),
-                translate("ReplaceDialog", "{n} paths hold data that is saved nowhere else"),
+                translate("ReplaceDialog", "{n} file holds data that is saved nowhere else"),
+                translate("ReplaceDialog", "{n} files hold data that is saved nowhere else"),
             ),
             verb=counted(
                 count,
                 translate("ReplaceDialog", "Save and replace it"),
-                translate("ReplaceDialog", "Save and replace {n} paths"),
+                translate("ReplaceDialog", "Save and replace {n} files"),
             ),
-            text=translate("ReplaceDialog", "{what} would replace it, so nothing was put in place.").format(
-                what=title
+            text=counted(
+                count,
+                translate("ReplaceDialog", "It would be replaced, so nothing was put in place yet."),
+                translate("ReplaceDialog", "They would be replaced, so nothing was put in place yet."),
             ),
             paths=paths,
             remark=translate(
                 "ReplaceDialog",
-                "Saved in the cache first, it can be got back by Bring back what was replaced…",
+                "What is saved in the cache first can be got back with “Bring back what was replaced…”.",
             ),
             parent=parent,
         )

@@ -125,7 +125,8 @@ class PublishDialog(PlanningDialog):
         self._show_choices(changed)
         if not self.name.text():
             self.name.setText(next_name(facts.tags))
-            self.name.selectAll()
+            if self.name.hasFocus():
+                self.name.selectAll()
         self._edited()
 
     def _edited(self) -> None:

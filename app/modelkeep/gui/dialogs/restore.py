@@ -173,8 +173,15 @@ class RestoreDialog(PlanningDialog):
         )
         if not self.branch.text():
             self.branch.setText(facts.branch)
+        if not self.folder.edit.text():
+            self.folder.set_folder(self._beside())
         self._edited()
         QTimer.singleShot(0, self, self.refit)
+
+    def _beside(self) -> str:
+        """A folder for the copy: next to the project, called after both."""
+        name = self._version.name.replace("/", "-") or "workspace"
+        return str(self._project.root.with_name(f"{self._project.root.name}-{name}"))
 
     def _edited(self) -> None:
         self._show_fields()

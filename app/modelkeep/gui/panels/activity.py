@@ -79,6 +79,15 @@ def log_text(job: Job) -> str:
     return wording.lines("\n".join(lines)).strip()
 
 
+def _outcome(job: Job) -> str:
+    """What is to be said of a job that is over, in one line."""
+    if job.error is not None:
+        return str(job.error).partition("\n")[0]
+    if job.state is State.CANCELLED and job.began:
+        return translate("Activity", "What was finished is kept; Retry goes on from there.")
+    return job.summary
+
+
 class JobRow(QWidget):
     """One job."""
 
@@ -140,8 +149,8 @@ class JobRow(QWidget):
             self._numbers.setText(
                 sign.word if not job.took else f"{sign.word}  ·  {wording.duration(job.took)}"
             )
-            self._note.setText(job.summary or (str(job.error).partition("\n")[0] if job.error else ""))
-        self._note.setVisible(bool(job.summary or job.error or running))
+            self._note.setText(_outcome(job))
+        self._note.setVisible(bool(running or _outcome(job)))
         if self._log.isVisible():
             self._log.setPlainText(log_text(job))
 

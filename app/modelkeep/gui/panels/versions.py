@@ -266,7 +266,7 @@ def _authorship() -> tuple[Column, ...]:
             sort=lambda v: _of(v, lambda one: one.when.timestamp() if one.when else 0.0, 0.0),
             tip=lambda v: _of(v, lambda one: wording.exact_when(one.when)),
             colour=lambda v: "muted",
-            width=92,
+            width=88,
             drop=1,
         ),
     )
