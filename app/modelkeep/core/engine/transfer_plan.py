@@ -15,6 +15,7 @@ from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Manifest, ObjectId
 
+_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 Only = Mapping[str, Sequence[str]]
 Failure = tuple["Wanted", ModelkeepError]
 
@@ -90,9 +91,10 @@ def plan_transfer(
 def agree(oid: ObjectId, there: int | None, here: int | None) -> bool:
     """Whether the target has the object, as far as sizes tell.
 
-    Legacy files that differ in line ends share one name, so their sizes say nothing.
+    Legacy files that differ in line ends share one name, so their sizes say nothing. Nothing at all is the
+    content of one object only: whatever else is empty was cut off on its way.
     """
-    if there is None:
+    if there is None or (there == 0 and oid.hash != _OF_NOTHING):
         return False
     return here is None or here == there or (oid.legacy and not oid.is_dir)
 

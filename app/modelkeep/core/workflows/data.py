@@ -20,7 +20,7 @@ from modelkeep.core.engine.transfer import (
 from modelkeep.core.errors import ModelkeepError, NotFound, Refused, Unsupported
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import Change, Changes, ObjectId, Output, Version
+from modelkeep.core.values import WORKSPACE, Change, Changes, ObjectId, Output, Version
 from modelkeep.core.workflows import interrupted
 from modelkeep.core.workflows.outcome import problems_of, raise_first
 from modelkeep.core.workflows.scope import (
@@ -333,7 +333,7 @@ def pull(
     """
     project.require_trust("checkout")
     chosen, unread = choose(project.workspace.outputs(), targets)
-    parts = parts_of(project, chosen.outputs, remote)
+    parts = parts_of(project, chosen.outputs, remote, WORKSPACE)
     fetched, problems = _fetch(project, parts, chosen.files, progress)
     if problems:
         lacking = absent(project, chosen.outputs, files=chosen.files)

@@ -118,10 +118,12 @@ class Part:
         return [out for out, _ in self.found]
 
 
-def parts_of(project: Project, outputs: Iterable[Output], remote: str | None) -> list[Part]:
-    """Outputs of any version, on the remotes of today."""
+def parts_of(
+    project: Project, outputs: Iterable[Output], remote: str | None, version: Version | None = None
+) -> list[Part]:
+    """Outputs of `version` (None: of any), on the remotes of today."""
     groups = by_remote(project, outputs, remote)
-    return [Part(name, project.config, [(out, None) for out in outs]) for name, outs in groups.items()]
+    return [Part(name, project.config, [(out, version) for out in outs]) for name, outs in groups.items()]
 
 
 @dataclass(slots=True)
