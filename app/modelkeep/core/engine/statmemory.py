@@ -11,8 +11,9 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 #: A file changed within this many ns before it was read may change again within the same clock tick.
 RACY_NS = 2_000_000_000
@@ -21,11 +22,9 @@ _TABLE = """CREATE TABLE IF NOT EXISTS known (inode INTEGER, legacy INTEGER, mti
  size INTEGER, hash TEXT, PRIMARY KEY (inode, legacy)) WITHOUT ROWID"""
 
 
-class _Known(NamedTuple):
-    mtime: int
-    ctime: int
-    size: int
-    hash: str
+_Known = tuple[
+    int, int, int, str
+]  # mtime, ctime, size, hash; a plain tuple, because there are hundred thousands
 
 
 class StatMemory:
@@ -43,7 +42,26 @@ class StatMemory:
         known = self._known.get(_key(status, legacy))
         if known is None or known[:3] != (status.st_mtime_ns, status.st_ctime_ns, status.st_size):
             return None
-        return known.hash
+        return known[3]
+
+    def known_of(self, files: Mapping[str, Any], *, legacy: bool = False) -> dict[str, str]:
+        """The hashes of those files that are known, by key; `facts` of each value is its status.
+
+        The same as `known` for each, written out: a folder of 200,000 files asks once per file.
+        """
+        known, kind, found = self._known, int(legacy), {}
+        for key, file in files.items():
+            facts = file.facts
+            inode = facts.st_ino
+            one = known.get((inode if inode < 1 << 63 else inode - (1 << 64), kind))
+            if (
+                one is not None
+                and one[0] == facts.st_mtime_ns
+                and one[2] == facts.st_size
+                and one[1] == facts.st_ctime_ns
+            ):
+                found[key] = one[3]
+        return found
 
     def remember(
         self, status: os.stat_result, digest: str, *, read_at: int | None = None, legacy: bool = False
@@ -57,7 +75,7 @@ class StatMemory:
         if began - max(status.st_mtime_ns, status.st_ctime_ns) < RACY_NS:
             return
         key = _key(status, legacy)
-        entry = _Known(status.st_mtime_ns, status.st_ctime_ns, status.st_size, digest)
+        entry = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, digest)
         self._known[key] = self._fresh[key] = entry
 
     def save(self) -> None:
@@ -89,7 +107,7 @@ class StatMemory:
                 if base.execute("PRAGMA user_version").fetchone() != (_VERSION,):
                     raise sqlite3.DatabaseError("written by another version")
                 rows = base.execute("SELECT inode, legacy, mtime, ctime, size, hash FROM known").fetchall()
-            self._known = {(row[0], row[1]): _Known(*row[2:]) for row in rows}
+            self._known = {row[:2]: row[2:] for row in rows}
         except sqlite3.OperationalError:
             return  # busy or not readable: do without it this time
         except sqlite3.Error:

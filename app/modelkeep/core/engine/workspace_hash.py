@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -49,14 +49,15 @@ class FileHashes:
         return known if known is not None else self._compute(file, progress)
 
     def of_many(self, files: Mapping[str, OnDisk], progress: Progress = SILENT) -> dict[str, str]:
-        """The MD5 of each file by its key."""
-        found: dict[str, str] = {}
+        """The MD5 of each file by its key; what must be read for it is added to what `progress` expects."""
+        found = self._memory.known_of(files)
+        if len(found) == len(files):
+            return found
+        unknown = {key: file for key, file in files.items() if key not in found}
+        _expect(unknown, progress)
         large: list[str] = []
-        for key, file in files.items():
-            known = self._memory.known(file.facts)
-            if known is not None:
-                found[key] = known
-            elif file.facts.st_size >= LARGE:
+        for key, file in unknown.items():
+            if file.facts.st_size >= LARGE:
                 large.append(key)
             else:
                 found[key] = self._compute(file, progress)
@@ -72,17 +73,13 @@ class FileHashes:
         self, files: Mapping[str, OnDisk], expected: Mapping[str, str], progress: Progress = SILENT
     ) -> dict[str, str]:
         """Like `of_many` for files of a legacy output: any variant that equals `expected` counts as it."""
-        found = {}
-        for key, file in files.items():
-            wanted = expected.get(key, "")
-            known = self._memory.known(file.facts, legacy=True)
-            found[key] = wanted if known == wanted else self._compute_legacy(file, wanted, progress)
+        known = self._memory.known_of(files, legacy=True)
+        found = {key: md5 for key, md5 in known.items() if md5 == expected.get(key)}
+        unknown = {key: file for key, file in files.items() if key not in found}
+        _expect(unknown, progress)
+        for key, file in unknown.items():
+            found[key] = self._compute_legacy(file, expected.get(key, ""), progress)
         return found
-
-    def unknown(self, files: Iterable[OnDisk]) -> tuple[int, int]:
-        """(bytes, files) that are not remembered and must be read."""
-        unknown = [file for file in files if self._memory.known(file.facts) is None]
-        return sum(file.facts.st_size for file in unknown), len(unknown)
 
     def _compute(self, file: OnDisk, progress: Progress) -> str:
         began = time.time_ns()
@@ -112,3 +109,8 @@ class FileHashes:
             self._memory.remember(file.facts, digest, read_at=began, legacy=True)
         progress.advance(files=1)
         return digest
+
+
+def _expect(files: Mapping[str, OnDisk], progress: Progress) -> None:
+    size = sum(file.facts.st_size for file in files.values())
+    progress.expect(progress.total_bytes + size, files=progress.total_files + len(files))

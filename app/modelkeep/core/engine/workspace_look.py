@@ -13,7 +13,7 @@ from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
-from modelkeep.core.values import ObjectId, Output
+from modelkeep.core.values import Output
 
 
 @dataclass(slots=True)
@@ -78,19 +78,9 @@ def hashes(
 ) -> dict[str, str]:
     """The hash of each file that was seen, in the way the output records hashes."""
     hashing = FileHashes(site.memory)
-    size, count = hashing.unknown(seen.files.values())
-    progress.expect(progress.total_bytes + size, files=progress.total_files + count)
     if out.oid is not None and out.oid.legacy:
         return hashing.against(seen.files, wanted, progress)
     return hashing.of_many(seen.files, progress)
-
-
-def objects_of(out: Output, entries: Mapping[str, str]) -> list[ObjectId]:
-    """The objects an output consists of, its manifest included where it has one."""
-    if out.oid is None:
-        return []
-    found = [ObjectId(md5, legacy=out.oid.legacy) for md5 in dict.fromkeys(entries.values())]
-    return [*found, out.oid] if out.oid.is_dir and not out.files else found
 
 
 def current_content(

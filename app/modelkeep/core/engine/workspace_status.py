@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from modelkeep.core.engine.workspace_look import Seen, expected, hashes, look, objects_of
+from modelkeep.core.engine.workspace_look import Seen, expected, hashes, look
 from modelkeep.core.engine.workspace_scan import Ignore
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.formats.manifest import make_manifest
 from modelkeep.core.progress import SILENT, Progress
-from modelkeep.core.values import ObjectId, Output, OutputStatus, Problem, Snapshot, State, Status
+from modelkeep.core.values import Output, OutputStatus, Problem, Snapshot, State, Status
 
 
 @dataclass(slots=True)
@@ -29,9 +29,15 @@ class _Examined:
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
-    @property
-    def objects(self) -> list[ObjectId]:
-        return objects_of(self.out, self.wanted or {})
+    def missing(self, site: Site, progress: Progress) -> set[str]:
+        """The hashes of its objects that are not in the cache."""
+        oid = self.out.oid
+        if oid is None:
+            return set()
+        absent = site.cache.lacking(set((self.wanted or {}).values()), legacy=oid.legacy, progress=progress)
+        if oid.is_dir and not self.out.files and not site.cache.present([oid]):
+            absent.add(oid.hash)
+        return absent
 
 
 def read_status(site: Site, now: Snapshot, head: Snapshot | None, progress: Progress = SILENT) -> Status:
@@ -50,9 +56,8 @@ def read_status(site: Site, now: Snapshot, head: Snapshot | None, progress: Prog
             problems.append(Problem(out.path, error.title))
             examined.append(_Examined(out, Seen(odd=True), None, State.MODIFIED))
     site.memory.save()
-    here = site.cache.present({oid for one in examined for oid in one.objects}, progress)
     before = {out.path: out for out in head.outputs} if head is not None else {}
-    found = [_finish(one, here, before.get(one.out.path)) for one in examined]
+    found = [_finish(one, one.missing(site, progress), before.get(one.out.path)) for one in examined]
     paths = {out.path for out in now.outputs}
     gone = [out for path, out in before.items() if path not in paths and out.cached]
     found += [OutputStatus(out, State.CLEAN, State.DELETED) for out in gone]
@@ -91,6 +96,8 @@ def _state_without_manifest(site: Site, one: _Examined, progress: Progress) -> S
 
 def _compare(one: _Examined, found: Mapping[str, str]) -> None:
     wanted = one.wanted or {}
+    if found == wanted:
+        return
     one.added = tuple(sorted(path for path in found if path not in wanted))
     one.removed = tuple(sorted(path for path in wanted if path not in found))
     one.changed = tuple(sorted(path for path, md5 in found.items() if wanted.get(path, md5) != md5))
@@ -100,10 +107,9 @@ def _compare(one: _Examined, found: Mapping[str, str]) -> None:
         one.added = one.changed = one.removed = ()
 
 
-def _finish(one: _Examined, here: Mapping[ObjectId, int], before: Output | None) -> OutputStatus:
-    missing = [oid for oid in one.objects if oid not in here]
+def _finish(one: _Examined, missing: set[str], before: Output | None) -> OutputStatus:
     status = OutputStatus(one.out, one.state, State.CLEAN, one.added, one.changed, one.removed, len(missing))
-    if missing and _explained_by(one, {oid.hash for oid in missing}):
+    if missing and _explained_by(one, missing):
         status = replace(status, state=State.NOT_IN_CACHE)
     if before is None or not before.cached:
         return replace(status, committed=State.NEW)
