@@ -15,7 +15,7 @@ def opened(folder: Path, *, trusted: bool = False) -> Iterator[Project]:
     """The project in `folder`, with an empty vault; its connections end with the block."""
     project = Project.open(folder, vault=MemoryVault())
     if trusted:
-        project.settings.trust(project.root)
+        project.settings.set_trusted(project.root, True)
     try:
         yield project
     finally:

@@ -39,6 +39,8 @@ _UNSTOPPABLE = re.compile(
     r"(?is)filter\..*\.(clean|smudge|process)|merge\..*\.driver|core\.gitproxy"
     r"|lfs\.(customtransfer|extension)\..*|lfs\.standalonetransferagent"
 )
+#: What `dvc install` writes. It runs only in merges, of which Modelkeep makes none.
+_DVC_DRIVER = ["dvc", "git-hook", "merge-driver", "--ancestor", "%O", "--our", "%A", "--their", "%B"]
 _BOOLEAN = {"", "true", "false", "yes", "no", "on", "off", "0", "1"}
 _OWN_SCOPES = ("local", "worktree")
 
@@ -102,6 +104,8 @@ def misleading(every: tuple[Setting, ...]) -> tuple[Setting, ...]:
 def _is_plain(one: Setting) -> bool:
     if one.key.startswith("http.") and one.key.endswith(".sslverify"):
         return one.value.lower() in ("", "true", "yes", "on", "1")
+    if one.key == "merge.dvc.driver":
+        return one.value.split() == _DVC_DRIVER
     switchlike = one.key == "core.fsmonitor" or one.key.startswith("pager.")
     return switchlike and one.value.lower() in _BOOLEAN
 
