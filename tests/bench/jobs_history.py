@@ -8,7 +8,7 @@ from pathlib import Path
 import builders
 from bench.jobs import Build, Job
 from bench.measure import Call, Contest, Side
-from bench.stage import HERE, PYTHON, Seat, Stage
+from bench.stage import HERE, Seat, Stage
 
 TAGS = 500
 _MANY = 10_000
@@ -91,7 +91,14 @@ def window(moment: str, floor: str) -> Build:
         make_versions(seat, amount)
 
         def until(moment: str) -> Side:
-            command: list[str | Path] = [*PYTHON, HERE / "window.py", moment, seat.project, str(amount)]
+            command: list[str | Path] = [
+                stage.python,
+                "-I",
+                HERE / "window.py",
+                moment,
+                seat.project,
+                str(amount),
+            ]
             return lambda: Call(command, seat.project, seat.env)
 
         return {"ours": until(moment), "floor": until(floor)}

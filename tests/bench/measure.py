@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -65,6 +66,11 @@ class Runs:
         return statistics.median(run.wall for run in self.runs)
 
     @property
+    def total(self) -> float:
+        """How long all of them took."""
+        return sum(run.wall for run in self.runs)
+
+    @property
     def cpu(self) -> float:
         return min(run.cpu for run in self.runs)
 
@@ -73,15 +79,20 @@ class Runs:
         return max(run.memory for run in self.runs)
 
 
-def alternate(contest: Contest, repeat: int, note: Callable[[str], None]) -> dict[str, Runs]:
-    """Measure every side `repeat` times, by turns, so that what the machine does meanwhile hits all of them."""
+def alternate(
+    contest: Contest, repeat: int, note: Callable[[str], None], patience: float = math.inf
+) -> dict[str, Runs]:
+    """Measure every side `repeat` times, by turns, so that what the machine does meanwhile hits all of them.
+
+    A side that has run for `patience` seconds in all is not run again.
+    """
     found = {name: Runs() for name in contest}
     for _ in range(repeat):
         for name, side in contest.items():
-            call = side()
-            run = measure(call)
-            found[name].runs.append(run)
-            note(f"{name} {run.wall:.2f} s")
+            if found[name].total < patience:
+                run = measure(side())
+                found[name].runs.append(run)
+                note(f"{name} {run.wall:.2f} s")
     return found
 
 

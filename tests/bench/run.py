@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import signal
@@ -22,7 +23,7 @@ if __package__ in (None, ""):  # started as a file: the nouns of the tests are o
 
 from bench import data, growth, jobs_history, jobs_local, jobs_ssh, place, report
 from bench.jobs import Job
-from bench.measure import Failed, alternate
+from bench.measure import Contest, Failed, Runs, alternate
 from bench.stage import DVC, OURS, Stage, environment
 from servers import ssh_server
 
@@ -63,6 +64,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--scale", type=float, default=1.0, help="this much of the files, tags or bytes")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each side (default 3)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=math.inf,
+        metavar="S",
+        help="no more runs of a side after S seconds in all",
+    )
     parser.add_argument("--against", default="dvc,floor", help="only one of dvc and floor, or (nothing) none")
     parser.add_argument(
         "--ours", type=Path, default=OURS, metavar="PROGRAM", help="another modelkeep to measure"
@@ -96,7 +104,7 @@ class Bench:
         for job in jobs:
             with self._told(job.name), self._stage(self.sides) as stage:
                 contest = {name: side for name, side in job.build(stage).items() if name in self.sides}
-                self.rows.append(report.Row(job, alternate(contest, self.options.repeat, _note)))
+                self.rows.append(report.Row(job, self._alternate(contest)))
         for name in growths:
             with self._told(name):
                 self.growths.append(self._grow(name))
@@ -106,10 +114,12 @@ class Bench:
         for times in growth.TIMES:
             with self._stage(("ours",)) as stage:
                 amount, side = growth.NAMES[name](stage, times)
-                found = alternate({"ours": side}, self.options.repeat, _note)
                 amounts.append(amount)
-                seconds.append(found["ours"].best)
+                seconds.append(self._alternate({"ours": side})["ours"].best)
         return report.Growth(name, amounts, seconds)
+
+    def _alternate(self, contest: Contest) -> dict[str, Runs]:
+        return alternate(contest, self.options.repeat, _note, self.options.patience)
 
     def _is_chosen(self, name: str, is_large: bool) -> bool:
         if not self.options.jobs:

@@ -122,6 +122,12 @@ class Stage:
         return Seat(self.folder / name, self.ours if name == "ours" else DVC)
 
     @property
+    def python(self) -> Path:
+        """The interpreter that has our packages: that of the modelkeep which is measured, if it has its own."""
+        beside = self.ours.with_name("python")
+        return beside if beside.exists() else OURS.with_name("python")
+
+    @property
     def ssh(self) -> SshServer:
         if self.server is None:
             raise Failed("this job needs an sshd")
