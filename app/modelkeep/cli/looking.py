@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from modelkeep.cli.output import (
     output_json,
@@ -18,14 +18,16 @@ from modelkeep.core.paths import visible
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import OutputStatus, Presence, State, Status, Version
-from modelkeep.core.workflows import review
+from modelkeep.core.workflows import registry, review
 
 Show = Callable[[], int | None]
 
 
 def versions(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
-    """Tags, branches (and commits) with what they hold."""
+    """Tags, branches (and commits) with what they hold; or the artifacts that GTO tags name."""
     listed = review.versions(project, progress)
+    if arguments.artifacts:
+        return _artifacts(registry.artifacts(listed.tags), arguments)
     chosen: list[Version] = []
     if not arguments.branches:
         chosen += listed.tags
@@ -64,6 +66,33 @@ def versions(project: Project, arguments: argparse.Namespace, progress: Progress
         print_table(header, rows, right=(4, 5))
         if not rows:
             print("No versions yet. Publish the first one: modelkeep publish v1.0 -m “…”")
+
+    return show
+
+
+def _artifacts(found: Sequence[registry.Artifact], arguments: argparse.Namespace) -> Show:
+    def show() -> None:
+        if arguments.json:
+            print_json(
+                [
+                    {
+                        "name": a.name,
+                        "latest": a.latest or None,
+                        "stages": dict(a.stages),
+                        "active": a.is_active,
+                    }
+                    for a in found
+                ]
+            )
+            return
+        rows = [
+            (a.name, a.latest or "-", ", ".join(f"{stage}: {version}" for stage, version in a.stages) or "-")
+            for a in found
+            if a.is_active
+        ]
+        print_table(("artifact", "latest", "stages"), rows)
+        if not rows:
+            print("No artifacts yet: they are named by annotated tags such as model@v1.0.0 (GTO).")
 
     return show
 
