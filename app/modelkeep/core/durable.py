@@ -14,6 +14,7 @@ import ctypes
 import errno
 import functools
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from modelkeep.core.errors import StoreFailed
 from modelkeep.core.paths import Tree
 
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 #: From this many files on, syncing the file system once is cheaper than syncing each.
 MANY = 8
 
@@ -96,8 +98,11 @@ class Batch:
         self._tree = tree
         self._mode = mode
         self._folder_mode = folder_mode
+        self._root = os.path.join(tree.root, "")
         self._staged: list[_Staged] = []
         self._folders: set[str] = set()
+        self._holders: set[str] = set()  # folders in which a new one was made
+        self._masked: bool | None = None  # whether the umask takes something from `mode`; None: not seen yet
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -133,39 +138,60 @@ class Batch:
         `label` is what an error calls it.
         """
         temp = f"{folder}/{temp_name()}" if folder else temp_name()
-        with _os_errors(label or folder):
-            self._make_folder(folder)
-            path = os.path.join(self._tree.root, temp)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
-            try:
-                written = fill(file)
-                if self._mode is not None:
-                    os.chmod(file if os.chmod in os.supports_fd else path, self._mode)
-                final = name()
-                if final is not None:
-                    self._make_folder(final.rpartition("/")[0])
-            except BaseException:
-                os.close(file)
-                os.unlink(path)
-                raise
-            os.close(file)
-            if final is None:
-                os.unlink(path)
-                return written
-        with self._lock:
-            self._staged.append(_Staged(temp, final))
+        try:
+            written, final = self._write(folder, temp, fill, name)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise store_failed(error, label or folder) from error
+        if final is not None:
+            with self._lock:
+                self._staged.append(_Staged(temp, final))
         return written
+
+    def _write(
+        self, folder: str, temp: str, fill: Callable[[int], int], name: Callable[[], str | None]
+    ) -> tuple[int, str | None]:
+        self._make_folder(folder)
+        path = self._root + temp
+        file = os.open(path, _NEW, 0o666 if self._mode is None else self._mode)
+        try:
+            written = fill(file)
+            self._give_mode(file, path)
+            final = name()
+            if final is not None:
+                self._make_folder(final.rpartition("/")[0])
+        except BaseException:
+            os.close(file)
+            os.unlink(path)
+            raise
+        os.close(file)
+        if final is None:
+            os.unlink(path)
+        return written, final
+
+    def _give_mode(self, file: int, path: str) -> None:
+        """The system made the file with `mode` less the umask: most often that is what was wanted."""
+        if self._mode is None or self._masked is False:
+            return
+        if self._masked is None:
+            self._masked = stat.S_IMODE(os.fstat(file).st_mode) != self._mode
+        if self._masked:
+            os.chmod(file if os.chmod in os.supports_fd else path, self._mode)
 
     def _make_folder(self, folder: str) -> None:
         if folder in self._folders:
             return
-        path = os.path.join(self._tree.root, folder)
-        fresh = self._folder_mode is not None and not os.path.isdir(path)
-        with self._tree.parent(f"{folder}/x" if folder else "x", create=True):
+        path = self._root + folder
+        fresh = not os.path.isdir(path)
+        with self._tree.parent(f"{folder}/x" if folder else "x", create=True, synced=False):
             if fresh and self._folder_mode is not None:
                 os.chmod(path, self._folder_mode)
         with self._lock:
             self._folders.add(folder)
+            while fresh and folder:  # `commit` syncs the folders above, which this one is new in
+                folder = folder.rpartition("/")[0]
+                self._holders.add(folder)
 
     def commit(self) -> None:
         """Make everything staged durable under its final name. On an error nothing is half renamed wrongly:
@@ -173,15 +199,17 @@ class Batch:
         staged, self._staged = self._staged, []
         if not staged:
             return
-        root = os.fspath(self._tree.root)
+        root = self._root
         done = 0
         try:
             with _os_errors(staged[0].final):
                 self._sync_files(root, [one.temp for one in staged])
                 for one in staged:
-                    os.replace(os.path.join(root, one.temp), os.path.join(root, one.final))
+                    os.replace(root + one.temp, root + one.final)
                     done += 1
-                self._sync_folders(root, {one.final.rpartition("/")[0] for one in staged})
+                folders = {one.final.rpartition("/")[0] for one in staged}
+                self._sync_folders(root, folders | self._holders)
+                self._holders = set()
         except BaseException:
             self._staged = staged[done:]
             self.discard()

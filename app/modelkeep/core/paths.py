@@ -164,9 +164,12 @@ class Tree:
             return None
 
     @contextmanager
-    def parent(self, relpath: str, *, create: bool = False) -> Iterator[tuple[int | None, str]]:
+    def parent(
+        self, relpath: str, *, create: bool = False, synced: bool = True
+    ) -> Iterator[tuple[int | None, str]]:
         """Open the folder that holds `relpath` and yield (dir_fd, name) for the os functions.
 
+        With `create`, missing folders are made, and durable unless the caller syncs them (`synced` False).
         Each step is opened relative to the one before without following links, so a folder that is swapped
         for a link meanwhile is noticed. Where the system has no dir_fd, yields (None, absolute path).
         """
@@ -181,12 +184,12 @@ class Tree:
         fd = os.open(self.root, os.O_RDONLY | _DIRECTORY)
         try:
             for folder in folders:
-                fd = self._step(fd, folder, relpath, create)
+                fd = self._step(fd, folder, relpath, create, synced)
             yield fd, name
         finally:
             os.close(fd)
 
-    def _step(self, fd: int, folder: str, relpath: str, create: bool) -> int:
+    def _step(self, fd: int, folder: str, relpath: str, create: bool, synced: bool) -> int:
         flags = os.O_RDONLY | _DIRECTORY | _NOFOLLOW
         try:
             try:
@@ -196,7 +199,8 @@ class Tree:
                     raise
                 try:
                     os.mkdir(folder, dir_fd=fd)
-                    os.fsync(fd)
+                    if synced:
+                        os.fsync(fd)
                 except FileExistsError:
                     pass
                 deeper = os.open(folder, flags, dir_fd=fd)

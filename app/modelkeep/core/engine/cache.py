@@ -147,13 +147,16 @@ class Cache(ObjectStore):
 
     def _name(self, digest: str, size: int, source: os.stat_result) -> str | None:
         """The key for new content; None if the file that was read *is* the object (a hard link)."""
-        oid = ObjectId(digest)
-        there = self._lstat(oid)
-        if there is not None and os.path.samestat(there, source):
+        key = f"{_OBJECTS}/{digest[:2]}/{digest[2:]}"
+        try:
+            there = os.lstat(f"{self.root}/{key}")
+        except (FileNotFoundError, NotADirectoryError):
+            return key
+        if os.path.samestat(there, source):
             return None
-        if there is not None and there.st_size != size:
-            self.quarantine(oid)
-        return oid.key
+        if there.st_size != size:
+            self.quarantine(ObjectId(digest))
+        return key
 
     def _batch(self) -> Batch:
         return Batch(self._tree, folder_mode=self._dir_mode)

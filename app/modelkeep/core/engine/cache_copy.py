@@ -40,6 +40,8 @@ def copy_hashing(source: int, target: int, size: int, report: Report) -> tuple[s
         write_all(target, chunk)
         total += len(chunk)
         report(len(chunk))
+        if len(chunk) < CHUNK and total == size:
+            break  # the end, most likely; the caller looks at the file again afterwards
     return digest.hexdigest(), total
 
 
@@ -68,7 +70,8 @@ def _copy_overlapped(source: int, target: int, report: Report) -> tuple[str, int
 
 def write_all(file: int, chunk: bytes) -> None:
     """Write all of `chunk`; the operating system may take it in parts."""
-    view = memoryview(chunk)
+    count = os.write(file, chunk)
+    view = memoryview(chunk)[count:]
     while view:
         view = view[os.write(file, view) :]
 
