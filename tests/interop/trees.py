@@ -85,13 +85,67 @@ def write_outputs(project: Path) -> list[str]:
 def random_tree(seed: int) -> dict[str, bytes]:
     """A folder of up to forty files with names and contents from a seeded dice."""
     dice = random.Random(seed)
-    letters = "abAB01 ._-~#'\"éЖ한𝒳[]{}:;,%&=+\\"
     files: dict[str, bytes] = {}
     for number in range(dice.randrange(1, 40)):
-        name = "".join(dice.choices(letters, k=dice.randrange(1, 12))).strip(". ") + f"x{number}"
         folder = dice.choice(["", "", "sub/", "sub/deeper/", "다른 곳/"])
-        files[folder + name] = dice.randbytes(dice.choice([0, 1, 100, 5000]))
+        files[folder + _name(dice) + f"x{number}"] = _content(dice)
     return files
+
+
+_LETTERS = "abAB01 ._-~#'\"éЖ한𝒳！[]{}:;,%&=+\\\t\u0301"
+
+
+def _name(dice: random.Random) -> str:
+    return "".join(dice.choices(_LETTERS, k=dice.randrange(1, 12))).strip(". ")
+
+
+def _content(dice: random.Random) -> bytes:
+    """Binary, or text with either line end: sometimes nothing, sometimes the same as another file's."""
+    kind = dice.randrange(4)
+    if kind == 0:
+        return dice.choice([b"", b"same", b"a\r\nb\r\n", b"a\nb\n"])
+    if kind == 1:
+        return dice.choice([b"\n", b"\r\n"]).join(
+            b"line %d" % dice.randrange(9) for _ in range(dice.randrange(40))
+        )
+    return dice.randbytes(dice.choice([1, 100, 5000]))
+
+
+def write_dice(project: Path, seed: int) -> str:
+    """Write a folder, or now and then a single file, from a seeded dice; returns its name in the project."""
+    dice = random.Random(-1 - seed)
+    # An output is named in metafiles of every system: no backslash, and nothing like a drive.
+    name = f"{_name(dice)}{seed}".translate(str.maketrans("", "", "\t\\:")).strip()
+    if dice.randrange(6) == 0:
+        builders.write_tree(project, {name: _content(dice)})
+        (project / name).chmod(dice.choice([0o644, 0o744]))
+    else:
+        builders.write_tree(project / name, random_tree(seed))
+    return name
+
+
+def roll(place: Path, seed: int) -> None:
+    """Change an output at random: some files anew, some gone, some moved; never all of them."""
+    dice = random.Random(f"{place.name}{seed}")
+    if place.is_file():
+        _replace(place, _content(dice))
+        return
+    files = sorted(path for path in place.rglob("*") if path.is_file())
+    for path in files[1:]:
+        fate = dice.randrange(8)
+        if fate == 0:
+            _replace(path, _content(dice))
+        elif fate == 1:
+            path.unlink()
+        elif fate == 2:
+            path.rename(place / f"moved {dice.randrange(10**6)}")
+    builders.write_tree(place, {f"new/{seed}/{_name(dice)}n": _content(dice)})
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """As a program does that does not write into links: a file of its own."""
+    path.unlink()
+    path.write_bytes(content)
 
 
 def texts(project: Path) -> dict[str, bytes]:
