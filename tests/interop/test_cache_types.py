@@ -18,7 +18,7 @@ from interop import trees
 from interop.judging import assert_clean, dvc_status
 from interop.projects import opened
 from modelkeep.core.errors import CorruptObject
-from modelkeep.core.workflows import data
+from modelkeep.core.workflows import data, review
 
 FILES = {"d/a": "content a", "d/b/c": "content c", "d/twin": "content a", "d/empty": "", "m.bin": "weights"}
 
@@ -192,3 +192,20 @@ def assert_project_clean(folder: Path) -> None:
         status = project.workspace.status()
     assert {one.output.path: one.state.name for one in status.outputs} == {"d": "CLEAN", "f": "CLEAN"}
     assert not any(one.missing for one in status.outputs)
+
+
+def test_10_1_a_cache_that_only_the_repository_asks_for_is_told_and_not_used(
+    project: Path, tmp_path: Path
+) -> None:
+    """`dvc cache dir FOLDER` writes into .dvc/config: what DVC stored there seems to be missing until the user agrees."""
+    shared = tmp_path / "shared"
+    (project / ".dvc/config").write_text(f"[cache]\n    dir = {shared}\n")
+    with opened(project) as ours:
+        assert ours.cache_folder == project / ".dvc/cache"
+        problems = review.status(ours).problems
+        assert [one.file for one in problems] == [".dvc/config"]
+        assert f"dvc config --local cache.dir {shared}" in problems[0].reason
+    user_config(project, "[cache]", f"    dir = {shared}")
+    with opened(project) as ours:
+        assert ours.cache_folder == shared
+        assert review.status(ours).problems == ()

@@ -24,11 +24,11 @@ from modelkeep.core.engine.workspace import Workspace
 from modelkeep.core.errors import ModelkeepError, NoRemote, NotAProject, Refused, UnsafePath, Unsupported
 from modelkeep.core.formats.config import Config, RemoteConfig
 from modelkeep.core.formats.remoteurl import check_place
-from modelkeep.core.paths import Tree
+from modelkeep.core.paths import Tree, visible
 from modelkeep.core.settings import KnownLogins, Settings
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import login_address, open_store
-from modelkeep.core.values import Remote, Secret
+from modelkeep.core.values import Problem, Remote, Secret
 
 #: Folders of a project in which Modelkeep keeps its own files.
 _OWN_FOLDERS = (
@@ -152,6 +152,17 @@ class Project:
             return self.root / ".dvc" / "cache"
         level = self.config.level_of("cache", "dir") or "repo"
         return Path(os.path.normpath(level_folders(self.root)[level] / Path(chosen).expanduser()))
+
+    def notices(self) -> tuple[Problem, ...]:
+        """What the repository asks for in vain, where data may therefore seem to be missing."""
+        folder = self.config.wish("cache", "dir")
+        if folder is None:
+            return ()
+        reason = (
+            f"asks for the cache folder {visible(folder)}, but only you may choose one outside of the project. "
+            f"If it is yours: dvc config --local cache.dir {visible(folder)}"
+        )
+        return (Problem(".dvc/config", reason),)
 
     def git(self) -> History:
         """The Git history; raises Unsupported in a project without Git."""

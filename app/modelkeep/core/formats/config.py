@@ -55,7 +55,7 @@ class Config:
     def __init__(self) -> None:
         self._sections: dict[str, dict[str, _Value]] = {}
         self._secrets: dict[str, list[tuple[str, str, Secret]]] = {}
-        self._ignored: list[str] = []
+        self._ignored: dict[str, str] = {}
 
     @classmethod
     def merge(cls, levels: Mapping[str, Sections]) -> Config:
@@ -92,6 +92,10 @@ class Config:
     def ignored(self) -> tuple[str, ...]:
         """Settings that were not honoured because the repository itself made them, as `section.key`."""
         return tuple(self._ignored)
+
+    def wish(self, section: str, key: str) -> str | None:
+        """What the repository asks for and may not set, as long as the user's own config does not set it."""
+        return None if self.get(section, key) is not None else self._ignored.get(f"{section}.{key}")
 
     def remotes(self) -> tuple[RemoteConfig, ...]:
         """All remotes in the order they are defined, each with its inheritance resolved."""
@@ -139,7 +143,7 @@ class Config:
         if level == "repo" and not _repo_may_set(section, key, value):
             if key not in UNUSED and split_section(section)[0] in ("core", "cache", "remote"):
                 kind, name = split_section(section)
-                self._ignored.append(".".join(part for part in (kind, name, key) if part))
+                self._ignored[".".join(part for part in (kind, name, key) if part)] = value
             return
         if level == "repo" and key in ("jobs", "max_sessions"):
             value = str(min(int(value), _MAX_JOBS))

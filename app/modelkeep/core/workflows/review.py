@@ -105,7 +105,7 @@ def output_history(project: Project, path: str, progress: Progress = SILENT) -> 
 def status(project: Project, progress: Progress = SILENT) -> Status:
     """The workspace against its metafiles and HEAD; what was interrupted is among its problems."""
     now = project.workspace.status(progress)
-    return replace(now, problems=(*interrupted.notices(project), *now.problems))
+    return replace(now, problems=(*interrupted.notices(project), *project.notices(), *now.problems))
 
 
 # -- where the data is ---------------------------------------------------------------------------------
