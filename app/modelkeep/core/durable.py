@@ -117,17 +117,19 @@ class Batch:
         else:
             self.discard()
 
-    def stage(self, relpath: str, chunks: Iterable[bytes]) -> int:
-        """Write `chunks` for `relpath` and return the number of bytes.
+    def stage(self, relpath: str, chunks: Iterable[bytes], folder: str | None = None) -> int:
+        """Write `chunks` for `relpath` and return the number of bytes; temporarily in `folder`, or beside it.
 
         If iterating `chunks` raises (a hash that does not match, Cancelled, a broken connection), the
         temporary file is removed and the exception passes; the rest of the batch is unaffected.
         """
-        return self.stage_by(relpath, functools.partial(_write_chunks, chunks=chunks))
+        return self.stage_by(relpath, functools.partial(_write_chunks, chunks=chunks), folder)
 
-    def stage_by(self, relpath: str, fill: Callable[[int], int]) -> int:
+    def stage_by(self, relpath: str, fill: Callable[[int], int], folder: str | None = None) -> int:
         """Like `stage`, but `fill(file descriptor)` writes the content (to clone or copy in the kernel)."""
-        return self.stage_as(relpath.rpartition("/")[0], fill, lambda: relpath, label=relpath)
+        if folder is None:
+            folder = relpath.rpartition("/")[0]
+        return self.stage_as(folder, fill, lambda: relpath, label=relpath)
 
     def stage_as(
         self, folder: str, fill: Callable[[int], int], name: Callable[[], str | None], *, label: str = ""

@@ -12,7 +12,7 @@ import enum
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from modelkeep.core.errors import UnsafePath
 
@@ -40,21 +40,27 @@ class Secret:
         raise TypeError("a Secret is never serialised")
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectId:
-    """The name of an object: the MD5 of its bytes as 32 lower-case hex digits.
-
-    `is_dir` marks a manifest (`.dir`). `legacy` marks an object written by DVC 2 (no `hash:` key): its MD5
-    ignores CR before LF in text, and it lives in the older place.
-    """
-
+class _Name(NamedTuple):
     hash: str
     is_dir: bool = False
     legacy: bool = False
 
-    def __post_init__(self) -> None:
-        if not _HASH.fullmatch(self.hash):
-            raise UnsafePath(f"{self.hash[:80]!r} is not an MD5 hash (32 digits 0-9 and a-f).")
+
+class ObjectId(_Name):
+    """The name of an object: the MD5 of its bytes as 32 lower-case hex digits.
+
+    `is_dir` marks a manifest (`.dir`). `legacy` marks an object written by DVC 2 (no `hash:` key): its MD5
+    ignores CR before LF in text, and it lives in the older place. A tuple, because a folder has hundred
+    thousands of them, and tuples are compared and looked up without a call of Python.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, hash: str, is_dir: bool = False, legacy: bool = False) -> Self:
+        """Raises UnsafePath for what is no hash."""
+        if not _HASH.fullmatch(hash):
+            raise UnsafePath(f"{hash[:80]!r} is not an MD5 hash (32 digits 0-9 and a-f).")
+        return super().__new__(cls, hash, is_dir, legacy)
 
     @property
     def name(self) -> str:

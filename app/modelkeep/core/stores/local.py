@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from modelkeep.core.durable import Batch, store_failed, sync_folder
@@ -115,14 +115,16 @@ class LocalStore(Store):
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.close(number)
             raise missing(key, self.describe())
-        with open(number, "rb", buffering=0) as file:
-            try:
-                file.seek(offset)
-                while chunk := file.read(_CHUNK):
-                    progress.check()
-                    yield chunk
-            except OSError as error:
-                raise _unreadable(key, error) from error
+        try:
+            if offset:
+                os.lseek(number, offset, os.SEEK_SET)
+            while chunk := os.read(number, _CHUNK):
+                progress.check()
+                yield chunk
+        except OSError as error:
+            raise _unreadable(key, error) from error
+        finally:
+            os.close(number)
 
     # -- writing ---------------------------------------------------------------------------------------
 
@@ -156,7 +158,9 @@ class LocalStore(Store):
             if folder not in made:
                 self._make_folders(folder)
                 made.add(folder)
-            written = batch.stage(item.key, _counted(item, progress))
+            content = _counted(item, progress) if item.whole is None else _at_once(item, item.whole, progress)
+            # Made in the folder above: new files spread over 256 folders take the disk twice as long.
+            written = batch.stage(item.key, content, folder.rpartition("/")[0])
         except Cancelled:
             raise
         except Exception as error:  # whatever one object's content raises must not stop the others
@@ -229,7 +233,19 @@ def _counted(item: Incoming, progress: Progress) -> Iterator[bytes]:
         yield chunk
         progress.advance(len(chunk))
     if item.size is not None and size != item.size:
-        raise StoreFailed(f"{item.key} has {size} bytes where {item.size} were expected.", paths=(item.key,))
+        raise _wrong_size(item, size)
+
+
+def _wrong_size(item: Incoming, size: int) -> StoreFailed:
+    return StoreFailed(f"{item.key} has {size} bytes where {item.size} were expected.", paths=(item.key,))
+
+
+def _at_once(item: Incoming, whole: Callable[[], bytes], progress: Progress) -> tuple[bytes]:
+    data = whole()
+    progress.advance(len(data))
+    if item.size is not None and len(data) != item.size:
+        raise _wrong_size(item, len(data))
+    return (data,)
 
 
 def _is_key(key: str) -> bool:
