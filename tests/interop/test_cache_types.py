@@ -74,6 +74,30 @@ def test_10_1_checkout_makes_the_links_the_user_asked_for(types: str, tmp_path: 
     assert modes == {0o444}
 
 
+@pytest.mark.parametrize("types", ["hardlink", "symlink"])
+def test_10_1_what_is_added_becomes_links_too(types: str, tmp_path: Path, dvc: Dvc) -> None:
+    """Or the data would need its space twice, which is what such a setting is there to avoid."""
+    for name in ("ours", "theirs"):
+        project = builders.make_project(tmp_path / name)
+        user_config(project, "[cache]", f"    type = {types}")
+        builders.write_tree(project, FILES)
+        if name == "ours":
+            with opened(project) as one:
+                data.add(one, ["d", "m.bin"])
+        else:
+            dvc("add", "d", "m.bin", cwd=project)
+    assert facts(tmp_path / "ours") == facts(tmp_path / "theirs")
+    assert dvc_status(dvc, tmp_path / "ours") == {}
+    ours = tmp_path / "ours"
+    (ours / "d/new").write_text("new")
+    (ours / "d/b/c").unlink()
+    (ours / "d/b/c").write_text("changed and not recorded")
+    with opened(ours) as one:
+        data.add(one, ["d/new"])
+    assert facts(ours, ("d/new", "d/b/c"))["d/new"][0] == types
+    assert facts(ours, ("d/b/c",))["d/b/c"][0] == "own"
+
+
 def test_10_1_an_executable_is_never_a_link(tmp_path: Path, dvc: Dvc) -> None:
     """DVC would give the mode to the object, which it then no longer trusts: ours is a copy."""
     ours, theirs = make_pair(tmp_path, "[cache]", "    type = hardlink")

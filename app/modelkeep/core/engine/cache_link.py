@@ -19,6 +19,8 @@ from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import ObjectId
 
 DEFAULT = ("reflink", "copy")
+#: The kinds that take no space of their own, and may not be written to.
+LINKED = ("hardlink", "symlink")
 _KINDS = frozenset({"reflink", "hardlink", "symlink", "copy"})
 _CANNOT = {
     errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOTTY, errno.ENOSYS, errno.EINVAL, errno.EAGAIN,

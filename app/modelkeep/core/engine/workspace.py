@@ -11,6 +11,7 @@ from pathlib import Path
 
 from modelkeep.core.engine import replaced, workspace_add, workspace_run, workspace_status
 from modelkeep.core.engine.cache import Cache
+from modelkeep.core.engine.cache_link import LINKED
 from modelkeep.core.engine.catalogue import Catalogue
 from modelkeep.core.engine.history import History
 from modelkeep.core.engine.workspace_checkout import CheckoutPlan, plan_checkout
@@ -127,7 +128,8 @@ class Workspace:
         `targets` are relative to the project or absolute; with `glob` they are patterns. A path inside a
         folder output updates that output. `file` keeps the metafile of a single new target elsewhere
         (`DIR/NAME.dvc`). Everything is checked before anything is written; raises Refused, NotFound,
-        UnsafePath, UsageError, Busy, StoreFailed, Cancelled. Unchanged data leaves every file as it is.
+        UnsafePath, UsageError, Busy, StoreFailed, Cancelled. Unchanged data leaves every file as it is. Where the
+        user's `cache.type` asks for links, the data becomes links to its objects.
         """
         paths = project_paths(self._site, targets, glob=glob)
         with self._site.locked("modelkeep add", paths):
@@ -138,7 +140,10 @@ class Workspace:
                     detail=unfinished.text,
                     hint="Complete it first: modelkeep checkout",
                 )
-            return workspace_add.add(self._site, self.outputs(progress), paths, file=file, progress=progress)
+            done = workspace_add.add(self._site, self.outputs(progress), paths, file=file, progress=progress)
+            if self._site.link_types[0] in LINKED:
+                workspace_run.relink(self._site, self.outputs(progress).outputs, paths, progress)
+            return done
 
     # -- bringing back ---------------------------------------------------------------------------------
 

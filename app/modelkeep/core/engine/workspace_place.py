@@ -27,7 +27,7 @@ from modelkeep.core.durable import (
     temp_name,
     write_file,
 )
-from modelkeep.core.engine.cache_link import Links
+from modelkeep.core.engine.cache_link import LINKED, Links
 from modelkeep.core.engine.statmemory import RACY_NS
 from modelkeep.core.engine.workspace_checkout import CheckoutPlan, Placing, Removal
 from modelkeep.core.engine.workspace_hash import same_file
@@ -90,6 +90,8 @@ class Placement:
     # -- before anything changes -----------------------------------------------------------------------
 
     def _check_space(self) -> None:
+        if not self._is_export and self._site.link_types[0] in LINKED:
+            return
         need = self._plan.bytes + self._plan.bytes // 20
         free = shutil.disk_usage(self._tree.root).free
         if self._plan.bytes and free < need:

@@ -163,3 +163,20 @@ def bring_back(site: Site, record: str, tracked: Iterable[str], progress: Progre
     modes = {path: kept.mode for path, kept in found.files.items()}
     run = Checkout(site, plan, tracked, progress)
     return run.run(force=True, save_first=True, metafiles=texts, modes=modes)
+
+
+def relink(site: Site, outputs: Iterable[Output], paths: Sequence[str], progress: Progress = SILENT) -> None:
+    """Turn what was just recorded at `paths` into the links that the user's `cache.type` asks for, as DVC does.
+
+    Data that changed meanwhile is left as it is: it has not been recorded.
+    """
+    known = list(outputs)
+    chosen = [out for out in known if any(f"{path}/".startswith(f"{out.path}/") for path in paths)]
+    sub = {
+        out.path: tuple(path[len(out.path) + 1 :] for path in paths if path.startswith(f"{out.path}/"))
+        for out in chosen
+        if out.path not in paths
+    }
+    plan = plan_checkout(site, chosen, sub=sub, relink=True, progress=progress)
+    if plan.placings and not (plan.removals or plan.replaced or plan.missing or plan.blocked):
+        Placement(site, plan, [out.path for out in known], progress).run({}, {})
