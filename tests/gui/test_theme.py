@@ -91,3 +91,9 @@ def test_no_state_is_told_by_colour_alone():
     for mark in ("added", "changed", "removed", "renamed"):
         assert signs.change(mark).word[0] in "+~−→"
     assert signs.where(Presence()).word and signs.where(Presence()).icon
+
+
+def test_icons_are_sharp_on_a_screen_of_twice_the_density() -> None:
+    picture = theme.icon("publish").pixmap(QSize(16, 16), 2.0)
+    assert picture.size() == QSize(32, 32)
+    assert picture.devicePixelRatio() == 2.0

@@ -12,6 +12,7 @@ _COMMANDS = (
     (r"modelkeep remote add -d NAME URL", "Add remote…"),
     (r"modelkeep publish --resume", "Resume"),
     (r"modelkeep publish --undo", "Undo"),
+    (r"modelkeep login --migrate", "Move to keyring…"),
     (r"modelkeep login( NAME)?\b", "Log in to remote…"),
     (r"modelkeep fetch( [^,;.]+)?", "Fetch"),
     (r"modelkeep pull\b", "Pull"),

@@ -46,7 +46,7 @@ class FactSheet(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._icon = IconLabel("info", size=20)
-        self._title = ElidedLabel(bold=True)
+        self._title = ElidedLabel(bold=True, middle=True)
         self._about = PlainLabel(look="muted", size="small")
         self._text = PlainLabel(wrap=True).selectable()
         self._grid = QGridLayout()
@@ -86,7 +86,7 @@ class FactSheet(QWidget):
             return box
         if fact.copy:
             return self._copy_button(fact)
-        label = ElidedLabel(fact.value)
+        label = ElidedLabel(fact.value, middle=True)
         if fact.tip:
             label.setToolTip(wording.tip(fact.tip))
         return label

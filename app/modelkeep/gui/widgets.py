@@ -61,11 +61,21 @@ class PlainLabel(QLabel):
 
 
 class ElidedLabel(PlainLabel):
-    """A one-line label that shortens its text to the room it has; the tooltip has all of it."""
+    """A one-line label that shortens its text to the room it has; the tooltip has all of it. `middle` is for
+    names and paths, whose end tells most."""
 
-    def __init__(self, text: str = "", *, look: str = "", size: str = "normal", bold: bool = False) -> None:
-        super().__init__("", look=look, size=size, bold=bold)
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        look: str = "",
+        size: str = "normal",
+        bold: bool = False,
+        middle: bool = False,
+    ) -> None:
         self._full = ""
+        self._mode = Qt.TextElideMode.ElideMiddle if middle else Qt.TextElideMode.ElideRight
+        super().__init__("", look=look, size=size, bold=bold)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setText(text)
 
@@ -86,7 +96,7 @@ class ElidedLabel(PlainLabel):
         self._elide()
 
     def _elide(self) -> None:
-        shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, max(0, self.width()))
+        shown = self.fontMetrics().elidedText(self._full, self._mode, max(0, self.width()))
         QLabel.setText(self, shown)
         self.setToolTip(wording.tip(self._full) if shown != self._full else "")
 

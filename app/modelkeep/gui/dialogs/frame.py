@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -176,12 +175,10 @@ class Notice(QFrame):
 
 
 class NameLabel(ElidedLabel):
-    """A name or path on one line, shortened in the middle, because its end tells most."""
+    """A name or path on one line, shortened in the middle."""
 
-    def _elide(self) -> None:
-        shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideMiddle, max(0, self.width()))
-        QLabel.setText(self, shown)
-        self.setToolTip(tip(self._full) if shown != self._full else "")
+    def __init__(self, text: str = "", *, look: str = "", bold: bool = False) -> None:
+        super().__init__(text, look=look, bold=bold, middle=True)
 
 
 def make_default(chosen: QPushButton) -> None:

@@ -13,6 +13,7 @@ from modelkeep.core.values import Changes, OutputStatus, State, Status
 from modelkeep.core.workflows import publish as recipe
 from modelkeep.core.workflows import review
 from modelkeep.gui import jobs, theme, wording
+from modelkeep.gui.advice import in_window
 from modelkeep.gui.dialogs.checklist import CheckList, Choice
 from modelkeep.gui.dialogs.frame import NameLabel, allow, labelled
 from modelkeep.gui.dialogs.planning import PlanningDialog
@@ -184,7 +185,8 @@ class PublishDialog(PlanningDialog):
             return
         self.view.clear(_summary(plan))
         for obstacle in plan.obstacles:
-            self.view.add_remark("error" if obstacle.blocks else "warning", obstacle.text, obstacle.fix)
+            kind = "error" if obstacle.blocks else "warning"
+            self.view.add_remark(kind, obstacle.text, in_window(obstacle.fix))
         for note in plan.notes:
             self.view.add_remark("info", note)
         for step in plan.steps:
@@ -214,6 +216,8 @@ def _counts(one: OutputStatus) -> str:
 
 
 def _summary(plan: recipe.PublishPlan) -> str:
+    if plan.remote is None:
+        return ""
     if not plan.files:
         return translate("Publish", "No new data has to be sent.")
     return translate("Publish", "Up to {size} in {files} to send.").format(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QComboBox, QSizePolicy
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QComboBox, QSizePolicy, QStyle, QStyleOptionComboBox, QStylePainter
 
 from modelkeep.core.values import WORKSPACE, Version, VersionList
 from modelkeep.gui import signs, theme, wording
@@ -50,6 +51,21 @@ class VersionPicker(QComboBox):
         """The chosen version."""
         found = self.currentData()
         return found if isinstance(found, Version) else None
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """As Qt does, but a long name is shortened instead of cut off."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = self.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
+        )
+        room = field.width() - self.iconSize().width() - 2 * theme.GRID
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideMiddle, room
+        )
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
 
     def sizeHint(self) -> QSize:
         return QSize(28 * theme.GRID, super().sizeHint().height())

@@ -27,6 +27,7 @@ class StatusPanel(QFrame):
         self.setFixedHeight(theme.ROW)
         self._session = session
         self.remote = Badge()
+        self.remote.setCursor(Qt.CursorShape.PointingHandCursor)
         self.remote.clicked.connect(lambda: self._manage_remotes(actions))
         self.safety = Badge()
         self.told = ElidedLabel(look="muted", size="small")
