@@ -23,7 +23,9 @@ def some_objects(count: int, size: int = 300, seed: int = 1) -> dict[str, bytes]
     return found
 
 
-def incoming(key: str, data: bytes, *, piece: int = 1 << 16, wrong: bool = False) -> Incoming:
+def incoming(
+    key: str, data: bytes, *, piece: int = 1 << 16, wrong: bool = False, at_once: bool = True
+) -> Incoming:
     """`data` in pieces; `wrong` content raises at its end, as a hash that does not match does."""
 
     def chunks() -> Iterator[bytes]:
@@ -32,7 +34,17 @@ def incoming(key: str, data: bytes, *, piece: int = 1 << 16, wrong: bool = False
         if wrong:
             raise StoreFailed("the content is wrong")
 
-    return Incoming(key, chunks(), len(data), lambda: hashlib.md5(data).hexdigest(), chunks)
+    def whole() -> bytes:
+        return b"".join(chunks())
+
+    return Incoming(
+        key,
+        chunks(),
+        len(data),
+        lambda: hashlib.md5(data).hexdigest(),
+        chunks,
+        whole=whole if at_once else None,
+    )
 
 
 @dataclass

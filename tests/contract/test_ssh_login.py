@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -341,3 +342,13 @@ def test_no_agent_is_started_or_forwarded(ssh: servers.SshServer, home: Path, ag
     use(spec_of(ssh, keyfile=""), servers.Login())
     assert "auth-agent" not in logins(ssh, mark)
     assert os.environ["SSH_AUTH_SOCK"] == str(agent)
+
+
+def test_a_program_named_by_match_exec_decides(home: Path) -> None:
+    """In a process of its own, because paramiko is loaded there without what it needs for that."""
+    (home / ".ssh").mkdir(exist_ok=True)
+    lines = ["Match exec true", "  Port 2201", "Match exec false", "  User nobody-at-all"]
+    (home / ".ssh/config").write_text("\n".join(lines))
+    code = "from modelkeep.core.stores.ssh_config import resolve; print(resolve('lab', 'me').address)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert said.stdout == "me@lab:2201\n", said.stderr

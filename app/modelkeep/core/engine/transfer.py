@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelkeep.core.engine.cache import Cache
-from modelkeep.core.engine.hashing import Verifier
 from modelkeep.core.engine.objectstore import ObjectStore
 from modelkeep.core.engine.transfer_plan import (
     Failure,
@@ -23,7 +22,8 @@ from modelkeep.core.engine.transfer_plan import (
     labelled,
     plan_transfer,
 )
-from modelkeep.core.errors import CorruptObject, LoginFailed, ModelkeepError, StoreFailed
+from modelkeep.core.engine.transfer_read import Reader
+from modelkeep.core.errors import LoginFailed, ModelkeepError, StoreFailed
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 from modelkeep.core.stores.base import Incoming
@@ -121,36 +121,15 @@ class _Run:
     def _incoming(self, by_key: Mapping[str, ObjectId]) -> Iterator[Incoming]:
         """Contents in order. Those on this machine are opened when they are read, so the target may take
         several at once; a remote is read as one stream, so its contents follow one another."""
-        if self._source.store.traits.is_local:
+        reader = Reader(self._source, self._progress, self._damaged.add)
+        sizes = self._plan.sizes
+        if reader.is_local:
             for oid in by_key.values():
-                yield self._content(oid, self._again(oid))
+                yield reader.incoming(oid, sizes[oid])
             return
         for key, chunks in self._source.store.read_many(by_key, progress=self._progress):
-            yield self._content(by_key[key], chunks)
-
-    def _content(self, oid: ObjectId, chunks: Iterator[bytes]) -> Incoming:
-        verifier = Verifier(oid, self._source.name, size=self._plan.sizes[oid])
-
-        def verified(chunks: Iterator[bytes]) -> Iterator[bytes]:
-            nonlocal verifier
-            verifier = Verifier(oid, self._source.name, size=self._plan.sizes[oid])
-            try:
-                yield from verifier.chunks(chunks)
-            except CorruptObject:
-                self._damaged.add(oid)
-                raise
-
-        return Incoming(
-            oid.key,
-            verified(chunks),
-            size=self._plan.sizes[oid],
-            checksum=lambda: verifier.raw(),
-            reopen=lambda: verified(self._again(oid)),
-            in_order=not self._source.store.traits.is_local,  # a server sends one content after the other
-        )
-
-    def _again(self, oid: ObjectId) -> Iterator[bytes]:
-        return self._source.store.read(oid.key, progress=self._progress)
+            oid = by_key[key]
+            yield reader.incoming(oid, sizes[oid], chunks)
 
     def _done(self, oid: ObjectId, size: int) -> None:
         self._copied[oid] = size

@@ -30,7 +30,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """What a transfer will do. `copy` is in order: files, then manifests; `bytes` is its size.
+    """What a transfer will do. `copy` is in order: files, then manifests, each by key; `bytes` is its size.
 
     `present` counts objects the target has already. `missing` are in neither place. `folders` names for each
     manifest the files that must be on the target before it. `withheld` manifests will not be copied because
@@ -74,7 +74,8 @@ def plan_transfer(
         oid for oid, files in needs.folders.items() if oid in lacking - gone and unmet.intersection(files)
     ]
     chosen = lacking.intersection(here).intersection(needs.labels).difference(held)
-    copy = sorted((oid for oid in needs.labels if oid in chosen), key=lambda oid: oid.is_dir)
+    # By name, because stores then deal with one folder after the other.
+    copy = sorted((oid for oid in needs.labels if oid in chosen), key=lambda oid: (oid.is_dir, oid.key))
     return TransferPlan(
         copy=tuple(copy),
         bytes=sum(here[oid] for oid in copy),

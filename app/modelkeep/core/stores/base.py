@@ -42,7 +42,7 @@ class Item(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Incoming:
     """Something to be stored under `key`.
 
@@ -51,6 +51,8 @@ class Incoming:
     ended, is the MD5 of the raw bytes in hex: a store that runs commands compares it with the server's own.
     `reopen` starts the content again, so that a broken connection can be resumed in the middle of an object.
     `in_order` says that taking the next item ends this one's content, as in a stream of another store.
+    `whole` gives a small content at once, as often as it is asked, and raises what `chunks` would; `checksum` is
+    then valid after it, too.
     """
 
     key: str
@@ -59,6 +61,7 @@ class Incoming:
     checksum: Callable[[], str] | None = None
     reopen: Callable[[], Iterator[bytes]] | None = None
     in_order: bool = False
+    whole: Callable[[], bytes] | None = None
 
 
 class Store(ABC):

@@ -76,7 +76,10 @@ def _in_memory(item: Incoming) -> Incoming:
         if problem is not None:
             raise problem
 
-    return replace(item, chunks=chunks())
+    def whole() -> bytes:
+        return b"".join(chunks())
+
+    return replace(item, chunks=chunks(), in_order=False, whole=whole)
 
 
 class Uploads:

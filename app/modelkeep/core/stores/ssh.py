@@ -7,7 +7,7 @@ itself where the account may run commands, of the size otherwise; `describe` say
 from __future__ import annotations
 
 import functools
-import re
+import shlex
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -32,22 +32,25 @@ from modelkeep.core.stores.base import (
 from modelkeep.core.stores.limits import DEFAULT, Limits
 from modelkeep.core.stores.sftp import Flow, Job, Session, expect_ok
 from modelkeep.core.stores.sftp_get import Downloads
-from modelkeep.core.stores.sftp_put import Sent, Uploads, batches, join, read_folder
+from modelkeep.core.stores.sftp_put import Uploads, batches, join, read_folder
 from modelkeep.core.stores.sftp_wire import Reply
 from modelkeep.core.stores.ssh_auth import Keys
-from modelkeep.core.stores.ssh_check import Check, Server
+from modelkeep.core.stores.ssh_check import Server
 from modelkeep.core.stores.ssh_config import resolve
 from modelkeep.core.stores.ssh_connect import Connection
+from modelkeep.core.stores.ssh_list import MANY, folder_script, most_output, parse, tree_script
+from modelkeep.core.stores.ssh_send import Sending
+from modelkeep.core.stores.ssh_shell import Shell
 
-BATCH_FILES = 512
-_PLAIN = re.compile(r"(?:[0-9a-f]{2,64}(?:\.dir)?|files|md5)")  # names that need no closer look
+BATCH_FILES = 4096
+BATCH_SFTP = 512
+_LONGEST_LISTING = 1 << 30  # bytes; some ten million files
 _IDLE = 2  # sessions kept open for the next call
 _SETTLE = 1.0  # seconds for cleaning up after a cancel
 
 # SshStore.list hides the built-in name inside the class.
 _Names = list[str]
 _Items = list[Item]
-_Sent = list[Sent]
 
 
 class SshStore(Store):
@@ -67,12 +70,14 @@ class SshStore(Store):
         self._connection: Connection | None = None
         self._idle: list[Session] = []
         self._was_connected = False
-        self._server = Server(self._root, limits)
+        self._shell = Shell(self._root, limits)
+        self._server = Server(self._root, self._shell, limits)
         self._orphans: list[str] = []
+        self._stages: list[str] = []
 
     @property
     def traits(self) -> Traits:
-        return Traits(connections=2, runs_commands=self._server.runs_commands is True)
+        return Traits(connections=2, runs_commands=self._shell.can("md5sum"))
 
     @property
     def address(self) -> str:
@@ -82,25 +87,30 @@ class SshStore(Store):
     def describe(self) -> str:
         user = f"{self._spec.user}@" if self._spec.user else ""
         port = f":{self._spec.port}" if self._spec.port else ""
-        how = {
-            None: "",
-            True: " (uploads are checked by MD5 on the server)",
-            False: " (uploads are checked by size: the account runs no commands)",
-        }
-        return f"ssh://{user}{self._spec.host}{port}{self._root}{how[self._server.runs_commands]}"
+        how = ""
+        if self._shell.can("md5sum"):
+            how = " (uploads are checked by MD5 on the server)"
+        elif self._shell.abilities is not None:
+            how = " (uploads are checked by size: the account runs no commands)"
+        return f"ssh://{user}{self._spec.host}{port}{self._root}{how}"
 
     # -- connection ------------------------------------------------------------------------------------
 
     @contextmanager
     def _session(self, progress: Progress = SILENT) -> Iterator[Session]:
-        connection = self._connected(progress)
-        try:
+        with self._connection_for(progress) as connection:
             session = self._take(connection, progress)
             try:
                 session.watch(progress)
                 yield session
             finally:
                 self._give_back(connection, session)
+
+    @contextmanager
+    def _connection_for(self, progress: Progress) -> Iterator[Connection]:
+        connection = self._connected(progress)
+        try:
+            yield connection
         except ConnectionLost:
             self._drop(connection)
             progress.check()
@@ -173,6 +183,29 @@ class SshStore(Store):
             expect_ok(session.ask(wire.REMOVE, wire.string(probe)), self._root)
 
     def sizes(self, keys: Iterable[str], *, progress: Progress = SILENT) -> dict[str, int]:
+        wanted = [checked(key) for key in keys]
+        if len(wanted) >= MANY:
+            script = folder_script(wanted)
+            listed = self._listed(script, progress, most_output(wanted)) if script else None
+            if listed is not None:
+                return {key: listed[key] for key in wanted if key in listed}
+        return self._sizes(wanted, progress) if wanted else {}
+
+    def _listed(self, script: str, progress: Progress, most: int | None = None) -> dict[str, int] | None:
+        """What a script of ssh_list found; None where SFTP has to be asked."""
+        if not self._shell.is_unknown_or_can_run:
+            return None
+        with self._connection_for(progress) as connection:
+            still_there = functools.partial(self._answers, progress)
+            said = self._shell.run(connection, script, progress, still_there, most)
+        return parse(said.output, self._shell) if said is not None and said.is_well else None
+
+    def _answers(self, progress: Progress) -> None:
+        """Raise ConnectionLost if the link is dead."""
+        with self._session(progress) as session:
+            session.ask(wire.REALPATH, wire.string(b"."))
+
+    def _sizes(self, wanted: _Names, progress: Progress) -> dict[str, int]:
         found: dict[str, int] = {}
         refused: list[tuple[str, Reply]] = []
 
@@ -184,9 +217,6 @@ class SshStore(Store):
             elif reply.status != wire.NO_SUCH_FILE:
                 refused.append((key, reply))
 
-        wanted = [checked(key) for key in keys]
-        if not wanted:
-            return found
         with self._session(progress) as session:
             session.call_all(
                 (
@@ -202,6 +232,10 @@ class SshStore(Store):
 
     def list(self, prefix: str, *, progress: Progress = SILENT) -> Iterator[Item]:
         folders = [checked(prefix)] if prefix else [""]
+        listed = self._listed(tree_script(prefix), progress, _LONGEST_LISTING)
+        if listed is not None:
+            yield from (Item(key, size) for key, size in listed.items() if _is_key(key))
+            return
         with self._session(progress) as session:
             while folders:
                 items: list[Item] = []
@@ -214,7 +248,7 @@ class SshStore(Store):
     def _list_one(self, folder: str, items: _Items, deeper: _Names, flow: Flow) -> Job:
         def found(name: str, attrs: wire.Attrs) -> None:
             key = f"{folder}/{name}" if folder else name
-            if attrs.is_link or name.endswith(".tmp") or not (_PLAIN.fullmatch(name) or _is_key(name)):
+            if attrs.is_link or name.endswith(".tmp") or not _is_key(name):
                 return
             if attrs.is_dir:
                 deeper.append(key)
@@ -253,46 +287,29 @@ class SshStore(Store):
 
     def write_many(self, items: Iterable[Incoming], progress: Progress, done: Done, failed: Failed) -> None:
         with self._session(progress) as session:
-            commands = self._server.probe(self._connected(progress), progress)
+            connection = self._connected(progress)
+            self._shell.probe(connection, progress)
+            commands = self._shell.can("md5sum")
             uploads = Uploads(session, self._root, progress, failed, sync_each=not commands)
+            sending = Sending(connection, self._shell, self._server, session, uploads, progress, done, failed)
             try:
-                self._clean_up(session)
-                self._write(session, uploads, items, progress, done)
+                self._clean_up(connection, session, progress)
+                sending.run(batches(items, BATCH_FILES if commands else BATCH_SFTP), self.describe())
             except ConnectionLost:
                 self._orphans += uploads.unfinished()
+                self._stages += sending.unfinished()
                 raise
             except BaseException:
-                uploads.discard_all()
-                session.settle(_SETTLE)
+                sending.stop(_SETTLE)
                 raise
 
-    def _write(
-        self, session: Session, uploads: Uploads, items: Iterable[Incoming], progress: Progress, done: Done
-    ) -> None:
-        connection = self._connected(progress)
-        check: Check | None = None
-        for batch in batches(items, BATCH_FILES):
-            sent = uploads.send(batch)
-            # The server hashes one batch while the next is sent.
-            self._finish(session, uploads, check, progress, done)
-            check = self._server.check(connection, sent, progress)
-        self._finish(session, uploads, check, progress, done)
-        if check is not None:
-            self._server.sync(connection, progress)
-
-    def _finish(
-        self, session: Session, uploads: Uploads, check: Check | None, progress: Progress, done: Done
-    ) -> None:
-        if check is None:
-            return
-        good, bad = check.result(progress, functools.partial(_still_there, session))
-        uploads.reject(bad, self.describe())
-        uploads.finish(good, done)
-
-    def _clean_up(self, session: Session) -> None:
+    def _clean_up(self, connection: Connection, session: Session, progress: Progress) -> None:
         """Remove what a lost connection left behind under temporary names."""
         orphans, self._orphans = self._orphans, []
+        stages, self._stages = self._stages, []
         session.call_all((wire.REMOVE, wire.string(self._path(name)), lambda _: None) for name in orphans)
+        if stages:
+            self._shell.run(connection, f"rm -rf -- {shlex.join(stages)}", progress)
 
     def delete(self, key: str) -> None:
         with self._session() as session:
@@ -310,10 +327,6 @@ class SshStore(Store):
 
     def _path(self, key: str) -> bytes:
         return join(self._root, key)
-
-
-def _still_there(session: Session) -> None:
-    session.ask(wire.REALPATH, wire.string(b"."))
 
 
 def _is_key(name: str) -> bool:

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import paramiko
-
 from modelkeep.core.errors import ConnectionLost, LoginFailed, ModelkeepError
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import Cancelled
 from modelkeep.core.stores.base import Address, LoginProvider
 from modelkeep.core.stores.ssh_config import Route
+from modelkeep.core.stores.ssh_library import paramiko
 
 _KEYS = 3  # servers hang up after six failures; three are left for passwords
 _ATTEMPTS = 3

@@ -14,46 +14,35 @@ from modelkeep.core.progress import Progress
 from modelkeep.core.stores.limits import Limits
 from modelkeep.core.stores.sftp_put import Sent
 from modelkeep.core.stores.ssh_connect import Command, Connection
+from modelkeep.core.stores.ssh_shell import Shell
 
 _LINE = re.compile(rb"([0-9a-f]{32}) [ *]([A-Za-z0-9_./-]+)")
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
-_EMPTY = b"d41d8cd98f00b204e9800998ecf8427e"
 _LONGEST = 100_000  # bytes; a Linux server takes 128 KiB in one argument
 
 
 class Server:
-    """What the account of one store can do beyond SFTP; `runs_commands` is None until it was tried."""
+    """Has one account's server look at what was uploaded to it beneath `root`."""
 
-    def __init__(self, root: str, limits: Limits) -> None:
+    def __init__(self, root: str, shell: Shell, limits: Limits) -> None:
         self._place = f"cd -- {shlex.quote(root or '.')}"
         self._every = limits.silence / 3
-        self.runs_commands: bool | None = None
-
-    def probe(self, connection: Connection, progress: Progress) -> bool:
-        """Whether commands run and `md5sum` is one of them; asks the server once."""
-        if self.runs_commands is None:
-            command = connection.start("md5sum -- /dev/null", progress)
-            output = command.wait(progress, _nothing, self._every)[1] if command is not None else b""
-            self.runs_commands = output.startswith(_EMPTY)
-        return self.runs_commands
+        self._shell = shell
 
     def check(self, connection: Connection, sent: list[Sent], progress: Progress) -> Check:
         """Let the server begin to hash these files; the Check collects the result."""
         names = [one.temp for one in sent if _is_checked(one)]
-        if not names or not self.runs_commands:
+        if not names or not self._shell.can("md5sum"):
             return Check(sent, None, self._every)
         # `sync -f` makes the content durable before it is renamed, at the price of one sync for all files.
-        command = f"{self._place} && {{ sync -f . 2>/dev/null; md5sum -- {shlex.join(names)}; }}"
+        command = f"{self._place} && {{ sync -f . 2>/dev/null || sync; md5sum -- {shlex.join(names)}; }}"
         started = connection.start(command, progress) if len(command) < _LONGEST else None
         return Check(sent, started, self._every)
 
     def sync(self, connection: Connection, progress: Progress) -> None:
         """Make the new names durable too."""
-        if not self.runs_commands:
-            return
-        command = connection.start(f"{self._place} && sync -f .", progress)
-        if command is not None:
-            command.wait(progress, _nothing, self._every)
+        if self._shell.can("md5sum"):
+            self._shell.run(connection, "sync -f . 2>/dev/null || sync", progress)
 
 
 @dataclass(frozen=True)
@@ -81,7 +70,3 @@ class Check:
 
 def _is_checked(one: Sent) -> bool:
     return one.md5 is not None and _PLAIN.fullmatch(one.temp) is not None
-
-
-def _nothing() -> None:
-    return

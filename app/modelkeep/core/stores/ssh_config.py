@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import glob
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from modelkeep.core.stores.base import Address
 
 _DEPTH = 16  # OpenSSH's own limit for nested includes
 _LARGEST = 1 << 20
+_MATCH_EXEC = re.compile(r"^\s*match\b.*\bexec\b", re.IGNORECASE | re.MULTILINE)
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
@@ -47,10 +49,12 @@ def ssh_folder() -> Path:
 
 def resolve(host: str, user: str = "", port: int | None = None) -> Route:
     """Look `host` up; `user` and `port` win over the config. Raises InvalidFile for a config that is broken."""
-    import paramiko
+    from modelkeep.core.stores.ssh_library import allow_match_exec, paramiko
 
     text = _forced(user, port) + _expanded(ssh_folder() / "config", 0)
     try:
+        if _MATCH_EXEC.search(text):
+            allow_match_exec()
         found: dict[str, Any] = dict(paramiko.SSHConfig.from_text(text).lookup(host))
         number = int(found.get("port", 22))
     except Exception as error:  # paramiko raises bare exceptions of several kinds here

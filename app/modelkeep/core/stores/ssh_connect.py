@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import paramiko
-
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed, UnknownHost, Unsupported
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores import host_keys
@@ -24,6 +22,7 @@ from modelkeep.core.stores.host_keys import HostKey
 from modelkeep.core.stores.limits import Limits
 from modelkeep.core.stores.ssh_auth import Keys, log_in
 from modelkeep.core.stores.ssh_config import Route, resolve, split_hop
+from modelkeep.core.stores.ssh_library import paramiko
 from modelkeep.core.stores.ssh_wire import Pipe, Proxy, Wire, connect_tcp
 
 _LOG = "modelkeep.ssh"
@@ -40,6 +39,7 @@ _MACS = (
 )
 _WINDOW = 64 << 20
 _PACKET = 32768 + 1024
+PIECE = 32768 - 64  # what paramiko sends at once; a byte more costs a packet of its own
 _MAX_HOPS = 8
 
 _trusted_once: set[tuple[str, bytes]] = set()
@@ -115,7 +115,7 @@ class Connection:
                 hint="Check ProxyJump in ~/.ssh/config.",
             ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
 
     # -- identity --------------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class Connection:
                 channel.invoke_subsystem("sftp")
         except (paramiko.SSHException, OSError, EOFError) as error:
             if not self.is_alive:
-                raise self._lost(error) from error
+                raise self.lost(error) from error
             raise StoreFailed(
                 f"{self.route.address.host} offers no SFTP.", hint="Ask its administrator to enable it."
             ) from error
@@ -205,17 +205,18 @@ class Connection:
                 channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             if not self.is_alive:
-                raise self._lost(error) from error
+                raise self.lost(error) from error
             return None
-        return Command(channel)
+        return Command(channel, self.wire, self._limits.silence)
 
     def _channel(self) -> Any:
         try:
             return self._transport.open_session(timeout=self._limits.silence)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
 
-    def _lost(self, error: BaseException) -> ConnectionLost:
+    def lost(self, error: BaseException) -> ConnectionLost:
+        """The error for a connection that broke."""
         return ConnectionLost(
             f"The connection to {self.route.address.host} broke.",
             detail=str(error),
@@ -245,14 +246,40 @@ class Command:
 
     _MOST = 8 << 20
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, wire: Wire, silence: float) -> None:
         self._channel = channel
+        self._pipe = Pipe(channel, wire, silence)
         self._output = bytearray()
-        channel.settimeout(0.2)
         channel.set_combine_stderr(False)
 
-    def wait(self, progress: Progress, still_there: Callable[[], None], every: float) -> tuple[int, bytes]:
-        """(exit code, output) once it ends, however long it takes.
+    def feed(self, data: bytes, progress: Progress) -> None:
+        """Send `data` to its input. Raises OSError or EOFError if it takes no more; a cancel ends it soon."""
+        self._pipe.watch(progress)
+        view = memoryview(data)
+        while view:
+            count = self._pipe.send(bytes(view[:PIECE]))
+            if not count:
+                raise EOFError
+            view = view[count:]
+
+    def end_of_input(self) -> None:
+        """Nothing more will be fed."""
+        self._channel.shutdown_write()
+
+    def abandon(self, patience: float) -> None:
+        """End its input early and give it a moment to clean up behind itself. Raises nothing."""
+        self._pipe.watch(SILENT, patience)
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            self._channel.shutdown_write()
+            while self._pipe.recv(1 << 16):
+                pass
+        with suppress(OSError, EOFError):
+            self._channel.close()
+
+    def wait(
+        self, progress: Progress, still_there: Callable[[], None], every: float, most: int | None = None
+    ) -> tuple[int, bytes]:
+        """(exit code, output) once it ends, however long it takes; it is broken off after `most` bytes.
 
         `still_there` is called every few seconds and raises ConnectionLost if the link is dead.
         """
@@ -267,10 +294,9 @@ class Command:
                         still_there()
                         asked = time.monotonic()
                     continue
-                if not data:
-                    return self._code(), bytes(self._output)
-                if len(self._output) < self._MOST:
-                    self._output += data
+                self._output += data
+                if not data or len(self._output) > (most or self._MOST):
+                    return self._code() if not data else -1, bytes(self._output)
         finally:
             self._channel.close()
 

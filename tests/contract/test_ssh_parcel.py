@@ -1,0 +1,219 @@
+"""Many small objects in one stream to a shell account: what the server's tools do wrong is found, and nothing
+wrong ever has a final name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import servers
+from contract.objects import Written, incoming, put, some_objects
+from contract.test_ssh_link import in_two_seconds
+from modelkeep.core.errors import ConnectionLost, StoreFailed
+from modelkeep.core.progress import Progress
+from modelkeep.core.stores import ssh as ssh_store
+from modelkeep.core.stores.base import Incoming, Store
+
+Connect = Callable[..., Store]
+
+needs_accounts = pytest.mark.skipif(not servers.IS_ROOT, reason="changes the settings of an account")
+
+
+@pytest.fixture
+def folder(ssh: servers.SshServer, tmp_path: Path) -> Path:
+    """Where the objects of `connect` really lie."""
+    return ssh.shell.folder / f"store-{tmp_path.name}"
+
+
+@pytest.fixture
+def tools(ssh: servers.SshServer) -> Iterator[Path]:
+    """A folder whose programs the shell account finds before the real ones."""
+    folder = ssh.shell.folder / "tools"
+    folder.mkdir()
+    settings = ssh.shell.folder / ".bashrc"  # Debian's bash reads it for every command that comes by SSH
+    settings.write_text(f"PATH={folder}:$PATH\n")
+    yield folder
+    settings.unlink()
+    shutil.rmtree(folder)
+
+
+def install(tools: Path, name: str, lines: str) -> None:
+    (tools / name).write_text(f"#!/bin/sh\n{lines}\n")
+    (tools / name).chmod(0o755)
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Everything that lies there, by key."""
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+def nothing_wrong(folder: Path) -> None:
+    for key, content in stored(folder).items():
+        if "tmp" not in key:
+            assert hashlib.md5(content).hexdigest() == "".join(key.split("/")[-2:]), key
+
+
+def test_they_arrive_in_their_folders_and_what_was_there_is_replaced(connect: Connect, folder: Path) -> None:
+    store, data = connect(), some_objects(300)
+    first = next(iter(data))
+    put(store, {first: b"other bytes"})
+    progress = Progress()
+    written = put(store, data, progress)
+    assert written.failed == {} and written.done == dict.fromkeys(data, 300)
+    assert stored(folder) == data
+    assert progress.reading().done_bytes == 300 * 300
+
+
+def test_they_take_one_command(ssh: servers.SshServer, connect: Connect) -> None:
+    store = connect()
+    store.sizes(["a"])
+    before = ssh.log().count("Starting session: command")
+    put(store, some_objects(300))
+    assert ssh.log().count("Starting session: command") - before <= 2  # one more finds out what there is
+
+
+DAMAGE = {
+    "truncated": 'f=$(find . -path "*modelkeep*" -type f -size +0 | sort | sed -n 5p); echo x >"$f"',
+    "lost": 'rm "$(find . -path "*modelkeep*" -type f -size +0 | sort | sed -n 5p)"',
+    "list cut": 'for s in .modelkeep*/sums; do head -n 3 "$s" >s && mv s "$s"; done',
+    "list garbled": 'for s in .modelkeep*/sums; do sed "2s/^./x/" "$s" >s && mv s "$s"; done',
+}
+
+
+@needs_accounts
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_on_the_way_to_the_disk_is_found(
+    connect: Connect, folder: Path, tools: Path, kind: str
+) -> None:
+    install(tools, "tar", f'/bin/tar "$@"; {DAMAGE[kind]}; touch "{tools.parent}/damaged"; exit 0')
+    install(tools, "mv", f'echo "$@" >>"{tools.parent}/moved"; /bin/mv "$@"')
+    data = some_objects(40)
+    written = put(connect(), data)
+    assert (tools.parent / "damaged").exists(), "the tool was not used: the test proves nothing"
+    (tools.parent / "damaged").unlink()
+    moved = tools.parent / "moved"
+    text = moved.read_text() if moved.exists() else ""
+    moved.unlink(missing_ok=True)
+    assert "0000/" not in text  # nothing of the parcel got a final name …
+    assert written.failed == {} and stored(folder) == data  # … and everything was sent again, one by one
+
+
+@needs_accounts
+@pytest.mark.parametrize("tool", ["tar", "mv", "md5sum"])
+def test_a_tool_that_fails_is_done_without(connect: Connect, folder: Path, tools: Path, tool: str) -> None:
+    install(tools, tool, "exit 1")
+    data = some_objects(40)
+    written = put(connect(), data)
+    if tool == "md5sum":  # then nothing can be proven, and it is said
+        assert written.done == {} and {type(error) for error in written.failed.values()} == {StoreFailed}
+        assert stored(folder) == {}
+    else:
+        assert written.failed == {} and stored(folder) == data
+
+
+@needs_accounts
+def test_a_find_that_does_not_print_is_asked_otherwise(connect: Connect, folder: Path, tools: Path) -> None:
+    install(tools, "find", 'case "$*" in *-printf*) exit 1;; esac; exec /usr/bin/find "$@"')
+    store, data = connect(), some_objects(100)
+    put(store, data)
+    (folder / "files/odd name\n5 x").touch()
+    assert store.sizes([*data, "files/md5/00/none"]) == dict.fromkeys(data, 300)
+    assert dict.fromkeys(data, 300).items() <= dict(store.list("")).items()
+
+
+@needs_accounts
+def test_a_find_that_fails_is_no_proof_of_absence(connect: Connect, tools: Path) -> None:
+    store, data = connect(), some_objects(100)
+    put(store, data)
+    install(tools, "find", 'case "$*" in *-printf*) [ "$1" = /dev/null ] && exit 0;; esac; exit 1')
+    assert store.sizes(data) == dict.fromkeys(data, 300)
+    assert dict(store.list("")) == dict.fromkeys(data, 300)
+
+
+def test_a_folder_that_is_a_link_is_written_one_by_one(connect: Connect, folder: Path) -> None:
+    store, data = connect(), some_objects(60)
+    prefix = next(iter(data)).rpartition("/")[0]
+    put(store, {"files/md5/zz/x": b"1"})
+    (folder / "elsewhere").mkdir()
+    shutil.copystat(folder / "files", folder / "elsewhere")
+    shutil.chown(folder / "elsewhere", (folder / "files").owner())
+    os.symlink(folder / "elsewhere", folder / prefix)
+    assert put(store, data).failed == {}
+    assert store.sizes(data) == dict.fromkeys(data, 300)
+    assert len(list((folder / "elsewhere").iterdir())) == sum(key.startswith(prefix) for key in data)
+
+
+def test_wrong_content_among_them_stays_out(connect: Connect, folder: Path) -> None:
+    data = some_objects(50)
+    written = Written()
+    bad = list(data)[7]
+    items = [incoming(key, content, wrong=key == bad) for key, content in data.items()]
+    connect().write_many(items, Progress(), written.done.__setitem__, written.failed.__setitem__)
+    assert list(written.failed) == [bad] and set(written.done) == set(data) - {bad}
+    assert set(stored(folder)) == set(data) - {bad}
+
+
+# -- a link that breaks --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def link(ssh: servers.SshServer) -> Iterator[servers.Link]:
+    with servers.link_to(ssh) as link:
+        yield link
+
+
+def test_a_cut_in_the_middle_is_resumed(
+    link: servers.Link, connect: Connect, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_store, "BATCH_FILES", 40)
+    store, data = connect(port=link.port), some_objects(160, 20_000)
+    store.prepare()
+    link.cut_up = 2 << 20
+    written = put(store, data)
+    assert written.failed == {} and set(written.done) == set(data)
+    assert link.connections == 2
+    assert stored(folder) == data  # and nothing temporary
+
+
+def test_a_cut_for_good_leaves_nothing_wrong_under_a_final_name(
+    link: servers.Link, connect: Connect, folder: Path
+) -> None:
+    store = connect(port=link.port).store  # type: ignore[attr-defined]  # without another attempt
+    data = some_objects(100, 20_000)
+    store.prepare()
+    link.cut_up = 1 << 20
+    with pytest.raises(ConnectionLost):
+        put(store, data)
+    nothing_wrong(folder)
+    for _ in range(100):  # the server notices by itself and clears up
+        if not stored(folder):
+            break
+        time.sleep(0.05)
+    assert stored(folder) == {}
+
+
+def test_cancel_in_the_middle(link: servers.Link, connect: Connect, folder: Path) -> None:
+    store, data = connect(port=link.port), some_objects(400, 100_000)
+    store.prepare()
+    link.delay = 0.004
+    progress = Progress()
+    in_two_seconds(progress, lambda: put(store, data, progress))
+    nothing_wrong(folder)
+    assert not [key for key in stored(folder) if "tmp" in key]
+    link.delay = 0
+    assert put(store, some_objects(20)).failed == {}
+
+
+def test_an_item_of_a_wrong_size_is_told(connect: Connect, folder: Path) -> None:
+    written = Written()
+    items = [incoming(key, content) for key, content in some_objects(20).items()]
+    odd = Incoming("files/md5/00/short", iter([b"12"]), 3, lambda: "", None, whole=lambda: b"12")
+    connect().write_many([*items, odd], Progress(), written.done.__setitem__, written.failed.__setitem__)
+    assert "2 bytes where 3 were expected" in str(written.failed[odd.key]) and len(written.done) == 20
+    assert odd.key not in stored(folder)
