@@ -384,6 +384,36 @@ def _add(project: Path, *targets: str) -> None:
         data.add(one, targets)
 
 
+def test_10_1_several_outputs_in_one_metafile(tmp_path: Path, dvc: Dvc) -> None:
+    """With a working folder of its own, notes and comments: recording one of them leaves the others as they are."""
+    texts = []
+    for name in ("ours", "theirs"):
+        project = builders.make_project(tmp_path / name)
+        builders.track_file(project, "sub/one", "1")
+        builders.track_file(project, "sub/two", "2")
+        builders.write_tree(
+            project,
+            {
+                "meta/both.dvc": "wdir: ../sub   # where they lie\nouts:\n"
+                + "".join(
+                    f"- md5: {builders.md5(text)}\n  path: {path}\n  size: 1\n  hash: md5\n"
+                    for path, text in (("./one", "1"), ("two", "2"))
+                ).replace("size: 1\n", "size: 1\n  cache: true\n  desc: ''\n", 1)
+            },
+        )
+        for path in ("sub/one.dvc", "sub/two.dvc"):
+            (project / path).unlink()
+        assert dvc_status(dvc, project) == {}
+        (project / "sub/two").write_text("changed")
+        if name == "ours":
+            _add(project, "sub/two")
+        else:
+            dvc("add", "sub/two", cwd=project)
+        texts.append(trees.texts(project))
+    assert texts[0] == texts[1]
+    assert_clean(tmp_path / "theirs")
+
+
 def test_10_1_what_dvc_stages_for_git(tmp_path: Path, dvc: Dvc) -> None:
     """`core.autostage`, where the user's own config asks for it."""
     staged = {}

@@ -187,6 +187,28 @@ def test_10_1_every_download_is_verified(
     assert objects(remote) == before
 
 
+@pytest.mark.parametrize("wrong", ["", "con", "CONTENT F"])
+def test_10_1_a_wrong_object_here_is_healed_by_the_next_pull(
+    wrong: str, tmp_path: Path, remote: Path
+) -> None:
+    """What a pull of DVC that was cut off leaves in the cache, read-only and trusted from then on."""
+    project = builders.make_project(tmp_path / "ours")
+    builders.set_default_remote(project, str(remote))
+    builders.track_folder(project, "d", {"a": "content a", "f": "content f"})
+    with opened(project) as ours:
+        data.push(ours)
+    stump = object_of(project / ".dvc/cache", "content f")
+    stump.chmod(0o644)
+    stump.write_text(wrong)
+    stump.chmod(0o444)
+    trees.remove_data(project, ["d"])
+    with opened(project) as ours:
+        data.pull(ours)
+        assert len(list((project / ".dvc/tmp/modelkeep/quarantine").iterdir())) == 1
+    assert builders.read_tree(project / "d") == {"a": b"content a", "f": b"content f"}
+    assert_clean(project)
+
+
 def test_10_1_a_list_that_is_not_its_own_hash_is_never_used(tmp_path: Path, remote: Path, dvc: Dvc) -> None:
     """Valid JSON with a file left out: DVC takes it as it is, and the folder loses that file."""
     project = builders.make_project(tmp_path / "ours")

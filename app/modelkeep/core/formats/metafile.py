@@ -193,6 +193,7 @@ def _apply(top: Any, path: str, changed: dict[str, dict[str, Any]]) -> None:
         new = remaining.pop(_norm(entry["path"]), None)
         if new is not None:
             _apply_entry(entry, new)
+        _tidy(entry)
     outs.extend(remaining.values())
     for key in ("wdir", "deps", "frozen", "locked", "always_changed", "desc", "meta"):
         if key in top and (not top[key] or (key == "wdir" and _norm(top[key]) == ".")):
@@ -205,12 +206,18 @@ def _apply_entry(entry: Any, new: dict[str, Any]) -> None:
     for key in (*_CONTENT_KEYS, "etag", "checksum"):
         if key in entry and key not in new:
             del entry[key]
-    for key, default in _DEFAULTS.items():
-        if key in entry and (entry[key] == default or entry[key] is None):
-            del entry[key]
     for key, value in new.items():
         if key not in entry or entry[key] != value:
             entry[key] = value
+
+
+def _tidy(entry: Any) -> None:
+    """What DVC does to every output of a file that it writes, also to those that did not change."""
+    for key, default in _DEFAULTS.items():
+        if key in entry and (entry[key] == default or entry[key] is None):
+            del entry[key]
+    if entry["path"] != _norm(entry["path"]):
+        entry["path"] = _norm(entry["path"])
 
 
 def _stage_checksum(top: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from modelkeep.core.engine.transfer import (
     prove,
     run_transfer,
 )
-from modelkeep.core.errors import ModelkeepError, NotFound, Refused, Unsupported
+from modelkeep.core.errors import CorruptObject, ModelkeepError, NotFound, Refused, Unsupported
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import WORKSPACE, Change, Changes, ObjectId, Output, Version
@@ -333,12 +333,13 @@ def pull(
     """
     project.require_trust("checkout")
     chosen, unread = choose(project.workspace.outputs(), targets)
-    parts = parts_of(project, chosen.outputs, remote, WORKSPACE)
-    fetched, problems = _fetch(project, parts, chosen.files, progress)
-    if problems:
-        lacking = absent(project, chosen.outputs, files=chosen.files)
-        chosen = Selection(tuple(out for out in chosen.outputs if out not in lacking), chosen.files)
-    done = _checkout(project, chosen, force, progress)
+    fetched, problems, whole = _fetch_whole(project, chosen, remote, progress)
+    try:
+        done = _checkout(project, whole, force, progress)
+    except CorruptObject:  # it is out of the way now, and the remote may have a good one
+        again, problems, whole = _fetch_whole(project, chosen, remote, progress)
+        fetched = replace(again, files=fetched.files + again.files, bytes=fetched.bytes + again.bytes)
+        done = _checkout(project, whole, force, progress)
     raise_first([*problems, *unread])
     return replace(
         done,
@@ -348,6 +349,18 @@ def pull(
         bytes=fetched.bytes,
         same_as=(f"dvc pull {' '.join(targets)}".strip(),),
     )
+
+
+def _fetch_whole(
+    project: Project, chosen: Selection, remote: str | None, progress: Progress
+) -> tuple[Changes, list[ModelkeepError], Selection]:
+    """Fetch, and say which of the chosen outputs are whole now."""
+    parts = parts_of(project, chosen.outputs, remote, WORKSPACE)
+    fetched, problems = _fetch(project, parts, chosen.files, progress)
+    if problems:
+        lacking = absent(project, chosen.outputs, files=chosen.files)
+        chosen = Selection(tuple(out for out in chosen.outputs if out not in lacking), chosen.files)
+    return fetched, problems, chosen
 
 
 # -- results -------------------------------------------------------------------------------------------
