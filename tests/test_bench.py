@@ -73,3 +73,4 @@ def test_growth_is_the_exponent_of_the_work() -> None:
     squared = Growth("add", [1, 2, 4, 8], [1, 4, 16, 64])
     assert (round(linear.exponent, 3), linear.verdict) == (1.0, "met")
     assert (round(squared.exponent, 3), squared.verdict) == (2.0, "missed")
+    assert round(Growth("add", [1, 2, 4], [1, 1, 4]).last, 3) == 2.0

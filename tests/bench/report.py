@@ -125,6 +125,11 @@ class Growth:
         return rise / sum((x - mean_x) ** 2 for x in xs)
 
     @property
+    def last(self) -> float:
+        """The exponent of the last step alone, where what every run costs anyway weighs least."""
+        return Growth(self.name, self.amounts[-2:], self.seconds[-2:]).exponent
+
+    @property
     def verdict(self) -> str:
         return "met" if self.exponent <= self.limit else "missed"
 
@@ -132,7 +137,7 @@ class Growth:
         """The row as the table shows it."""
         steps = zip(self.amounts, self.seconds, strict=True)
         told = ", ".join(f"{amount:,}: {seconds:.2f}" for amount, seconds in steps)
-        return [self.name, told, f"{self.exponent:.2f} (≤ {self.limit:g})", self.verdict]
+        return [self.name, told, f"{self.exponent:.2f} (≤ {self.limit:g})", f"{self.last:.2f}", self.verdict]
 
 
 def render(
@@ -146,7 +151,10 @@ def render(
         parts.append(_floors([row.job for row in rows]))
     if growths:
         parts.append(
-            table(("growth", "amount: seconds", "exponent", "verdict"), [g.cells() for g in growths])
+            table(
+                ("growth", "amount: seconds", "exponent", "last step", "verdict"),
+                [g.cells() for g in growths],
+            )
         )
     told = "\n".join(f"{name}: {value}" + ("  " if markdown else "") for name, value in about.items())
     return "\n\n".join([*parts, told, NOTES])
