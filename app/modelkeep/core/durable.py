@@ -17,7 +17,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from modelkeep.core.errors import StoreFailed
@@ -49,6 +49,18 @@ def write_file(tree: Tree, relpath: str, data: bytes, *, mode: int | None = None
                 os.unlink(temp, dir_fd=fd)
             raise
         sync_folder(fd if fd is not None else os.path.dirname(name))
+
+
+def fill_new(path: str, fill: Callable[[int], int]) -> int:
+    """Make the file `path` and let `fill(file descriptor)` write it; nothing stays if that fails. Not durable."""
+    file = os.open(path, _NEW, 0o666)
+    try:
+        return fill(file)
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(file)
 
 
 def _create(temp: str, data: bytes, mode: int | None, dir_fd: int | None) -> None:
@@ -205,7 +217,7 @@ class Batch:
         done = 0
         try:
             with _os_errors(staged[0].final):
-                self._sync_files(root, [one.temp for one in staged])
+                sync_files(root, [one.temp for one in staged])
                 for one in staged:
                     os.replace(root + one.temp, root + one.final)
                     done += 1
@@ -223,13 +235,6 @@ class Batch:
         for one in staged:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self._tree.root, one.temp))
-
-    @staticmethod
-    def _sync_files(root: str, relpaths: list[str]) -> None:
-        if len(relpaths) > MANY and sync_file_system(root):
-            return
-        for relpath in relpaths:
-            sync_file(os.path.join(root, relpath))
 
     @staticmethod
     def _sync_folders(root: str, folders: set[str]) -> None:
@@ -260,6 +265,14 @@ def sync_file(path: str) -> None:
         _fsync(file)
     finally:
         os.close(file)
+
+
+def sync_files(root: str, relpaths: Sequence[str]) -> None:
+    """Make the contents of these files beneath `root` durable, all at once where they are many."""
+    if len(relpaths) > MANY and sync_file_system(root):
+        return
+    for relpath in relpaths:
+        sync_file(os.path.join(root, relpath))
 
 
 def sync_folder(folder: str | int) -> None:

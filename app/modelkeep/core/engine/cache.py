@@ -55,6 +55,7 @@ class Cache(ObjectStore):
         self.root = root
         self._quarantine = quarantine
         self._tree = Tree(root)
+        self._folders: dict[str, str] = {}
 
     def path(self, oid: ObjectId) -> Path:
         """Where the object lies or would lie."""
@@ -199,7 +200,7 @@ class Cache(ObjectStore):
         if oid.legacy:
             return self._copy_out_stream(oid, target, progress)
         try:
-            file = os.open(self.path(oid), _READ)
+            file = os.open(self._where(oid), _READ)
         except FileNotFoundError:
             raise self.missing(oid) from None
         try:
@@ -213,6 +214,13 @@ class Cache(ObjectStore):
             self.quarantine(oid)
             raise CorruptObject(oid.name, self.name, actual=actual, hint="Fetch it again.")
         return size
+
+    def _where(self, oid: ObjectId) -> str:
+        """The path of an object that is read and hashed now; its folder was looked at once for all of them."""
+        folder, _, name = oid.key.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = os.path.dirname(self.path(oid))
+        return f"{self._folders[folder]}/{name}"
 
     def check(self, oid: ObjectId, progress: Progress = SILENT) -> None:
         """Read the object and raise CorruptObject if its bytes are wrong; it is then in quarantine.

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from modelkeep.core.durable import (
     MANY,
-    Batch,
+    fill_new,
     store_failed,
     sync_file_system,
+    sync_files,
     sync_folder,
     temp_name,
     write_file,
@@ -33,7 +34,7 @@ from modelkeep.core.engine.workspace_checkout import CheckoutPlan, Placing, Remo
 from modelkeep.core.engine.workspace_hash import same_file
 from modelkeep.core.engine.workspace_site import OWN, Site
 from modelkeep.core.errors import CorruptObject, Refused, StoreFailed
-from modelkeep.core.paths import Tree, visible
+from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 
 JOURNAL = f"{OWN}/op.json"
@@ -152,23 +153,26 @@ class Placement:
         progress = self._progress.child("Writing files", plan.bytes, files=len(plan.placings))
         damaged: list[tuple[Placing, CorruptObject]] = []
         links = Links(self._site.cache, ("copy",) if self._is_export else self._site.link_types, progress)
-        with Batch(Tree(stage, system=True), mode=None) as batch:
-            for number, one in enumerate(plan.placings):
-                try:
-                    own_mode = one.is_exec or one.path in modes  # which a link would give to the object
-                    if own_mode or not links.make(one.oid, stage / str(number)):
-                        batch.stage_by(str(number), self._site.cache.copy_out(one.oid, progress))
-                except CorruptObject as error:
-                    damaged.append((one, error))
-                progress.advance(files=1)
-            if damaged:
-                raise _all_damaged(damaged)
+        written: list[str] = []
         for number, one in enumerate(plan.placings):
-            place = stage / str(number)
+            place = f"{stage}/{number}"
+            try:
+                own_mode = one.is_exec or one.path in modes  # which a link would give to the object
+                if own_mode or not links.make(one.oid, Path(place)):
+                    fill_new(place, self._site.cache.copy_out(one.oid, progress))
+                    written.append(place)
+            except CorruptObject as error:
+                damaged.append((one, error))
+            progress.advance(files=1)
+        if damaged:
+            raise _all_damaged(damaged)
+        sync_files(os.fspath(stage), written)
+        for number, one in enumerate(plan.placings):
             if one.path in modes:
-                place.chmod(modes[one.path])
+                (stage / str(number)).chmod(modes[one.path])
             elif one.is_exec:
-                place.chmod(place.stat().st_mode | 0o100)
+                place = f"{stage}/{number}"
+                os.chmod(place, os.stat(place).st_mode | 0o100)
 
     # -- the change ------------------------------------------------------------------------------------
 
@@ -223,7 +227,7 @@ class Placement:
                     name = one.path.rpartition("/")[2]
                     place = name if fd is not None else os.path.join(os.path.dirname(path), name)
                     self._check_untouched(one, place, fd)
-                    os.replace(stage / str(number), place, dst_dir_fd=fd)
+                    os.replace(f"{stage}/{number}", place, dst_dir_fd=fd)
 
     def _check_untouched(self, one: Placing, place: str, fd: int | None) -> None:
         """Nobody changed the file since it was found to be saved."""
