@@ -380,6 +380,25 @@ def test_every_control_has_a_name_and_the_keyboard_reaches_it(window):
     assert nameless == []
 
 
+def test_tab_goes_once_through_the_whole_window_in_the_order_of_the_screen(window, session, rest, qtbot):
+    session.select(version(session, "v1.0"))
+    rest(session)
+    session.pick((Pick(session.facts.snapshot(session.version).find("images")),))
+    window.command["push"].trigger()
+    rest(session)
+    window.versions.view.setFocus()
+    reached: list[str] = []
+    while window.focusWidget().accessibleName() not in reached and len(reached) < 60:
+        reached.append(window.focusWidget().accessibleName())
+        qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
+    assert window.focusWidget() is window.versions.view
+    wanted = ["Versions", "Filter contents", "Contents", "Facts", "Copy Hash", "Restore this", "Preview"]
+    wanted += ["History of this output", "Hide activity", "Log of Push data", "Show or hide activity"]
+    wanted += ["Project project", "Pull", "Push", "Publish version", "Menu", "Filter versions"]
+    assert [name for name in reached if name in wanted] == [name for name in wanted if name in reached]
+    assert set(wanted) - {"Preview"} <= set(reached)
+
+
 def _is_part(widget: QWidget) -> bool:
     """Qt's own parts of a field, tab bar or scroll bar."""
     parent = widget.parentWidget()

@@ -21,6 +21,7 @@ from modelkeep.gui.widgets import (
     button,
     column,
     row,
+    tab_through,
 )
 from modelkeep.gui.wording import translate
 
@@ -70,11 +71,14 @@ class FactSheet(QWidget):
         self._text.setText(text)
         self._text.setVisible(bool(text))
         self._clear()
+        last: QWidget = self
         for place, fact in enumerate(facts):
             name = PlainLabel(fact.name, look="muted")
             name.setMinimumHeight(_LINE)
+            value = self._value(fact)
             self._grid.addWidget(name, place, 0, Qt.AlignmentFlag.AlignVCenter)
-            self._grid.addWidget(self._value(fact), place, 1)
+            self._grid.addWidget(value, place, 1)
+            last = tab_through(last, value)
         self.updateGeometry()
 
     def _value(self, fact: Fact) -> QWidget:

@@ -80,7 +80,7 @@ class MainWindow(QMainWindow):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.center, translate("Window", "Browse"))
-        self.tabs.tabBar().hide()
+        self._show_tabs(False)
         self.panes = QSplitter(Qt.Orientation.Horizontal)
         self.panes.addWidget(self.versions)
         self.panes.addWidget(self.tabs)
@@ -179,8 +179,13 @@ class MainWindow(QMainWindow):
             self.tabs.tabBar().setTabButton(1, QTabBar.ButtonPosition.RightSide, close)
         self.compare_tab.show_versions(before, after)
         self.tabs.setTabText(1, wording.menu_text(self.compare_tab.title()))
-        self.tabs.tabBar().show()
+        self._show_tabs(True)
         self.tabs.setCurrentWidget(self.compare_tab)
+
+    def _show_tabs(self, shown: bool) -> None:
+        """Tab must not go to a bar that is hidden: it would stay where it is for ever."""
+        self.tabs.tabBar().setVisible(shown)
+        self.tabs.setFocusPolicy(Qt.FocusPolicy.TabFocus if shown else Qt.FocusPolicy.NoFocus)
 
     def _close_tab(self, place: int) -> None:
         if self.compare_tab is not None and place == 1:
@@ -188,7 +193,7 @@ class MainWindow(QMainWindow):
             self.tabs.removeTab(1)
             self.compare_tab.deleteLater()
             self.compare_tab = None
-            self.tabs.tabBar().hide()
+            self._show_tabs(False)
             if held:
                 self.versions.view.setFocus()
 

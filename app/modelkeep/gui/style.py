@@ -129,7 +129,8 @@ QScrollBar::handle { background: $border; border-radius: 3px; margin: 3px; min-h
 QScrollBar::handle:hover { background: $muted; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
-QScrollArea { border: 0; background: transparent; }
+QScrollArea { border: 1px solid transparent; background: transparent; }
+QScrollArea:focus { border-color: $accent; }
 QStatusBar::item { border: 0; }
 """)
 

@@ -207,6 +207,25 @@ def framed(layout: QLayout, name: str = "pane", margins: tuple[int, int, int, in
     return frame
 
 
+def tab_through(after: QWidget, widget: QWidget) -> QWidget:
+    """Let Tab go from `after`, or what it lies in, to what takes the focus in `widget`, which was made later.
+
+    Returns the last of it.
+    """
+    around = after.parentWidget()
+    while around is not None and not _takes_tab(after):
+        after, around = around, around.parentWidget()
+    for one in (widget, *widget.findChildren(QWidget)):
+        if _takes_tab(one) and one.focusProxy() is None:
+            QWidget.setTabOrder(after, one)
+            after = one
+    return after
+
+
+def _takes_tab(widget: QWidget) -> bool:
+    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
+
+
 class EmptyState(QWidget):
     """What a pane shows instead of nothing: an icon, one sentence, and the one button that helps."""
 

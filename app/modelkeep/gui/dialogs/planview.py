@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
 
 from modelkeep.gui import theme
 from modelkeep.gui.dialogs.frame import NameLabel, Notice
-from modelkeep.gui.widgets import IconLabel, PlainLabel, row
+from modelkeep.gui.widgets import IconLabel, PlainLabel, row, tab_through
 from modelkeep.gui.wording import line
 
 
@@ -50,6 +50,7 @@ class PlanView(Scroll):
 
     def __init__(self, name: str, most: int = 34 * theme.GRID) -> None:
         super().__init__(name, most)
+        self._last: QWidget = self
         self.summary = PlainLabel("", wrap=True, bold=True)
         self.content.addWidget(self.summary)
         self._lines = QVBoxLayout()
@@ -62,6 +63,7 @@ class PlanView(Scroll):
         self.summary.setText(summary)
         self.summary.setVisible(bool(summary))
         _empty(self._lines)
+        self._last = self
         self.updateGeometry()
 
     def add_remark(self, kind: str, text: str, fix: str = "") -> None:
@@ -89,6 +91,7 @@ class PlanView(Scroll):
     def add_widget(self, widget: QWidget) -> None:
         """Add something of the caller's below the steps so far."""
         self._lines.addWidget(widget)
+        self._last = tab_through(self._last, widget)
         widget.show()
 
     def texts(self) -> list[str]:

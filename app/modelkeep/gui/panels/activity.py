@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
@@ -26,6 +27,7 @@ from modelkeep.gui.widgets import (
     button,
     column,
     row,
+    tab_through,
     tool,
 )
 from modelkeep.gui.wording import translate
@@ -189,6 +191,7 @@ class ActivityPanel(QWidget):
         inside.setLayout(self._list)
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it takes the focus and scrolls it
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setWidget(inside)
         self._scroll.setObjectName("pane")
@@ -221,6 +224,7 @@ class ActivityPanel(QWidget):
             return
         line = self._rows[job] = JobRow(self._session, job)
         self._list.insertWidget(0, line)
+        tab_through(self.close_button, line)
         self._sweep()
 
     def _changed(self, job: Job) -> None:

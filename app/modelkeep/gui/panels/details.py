@@ -354,6 +354,7 @@ class _Facts(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(sheet)
+        self.setAccessibleName(translate("Details", "Facts"))
         for part in (self.viewport(), sheet):
             part.setAutoFillBackground(False)
         self.setMinimumHeight(theme.GRID * 19)
