@@ -101,7 +101,7 @@ def push(
         done = replace(done, notes=(*done.notes, *(_partly_sent(one) for one in result.withheld)))
     raise_first(problems)
     where = ", ".join(dict.fromkeys(part.remote for part in scope.parts)) or "the remote"
-    text = f"Sent {done.files} objects to {where}." if done.files else f"Everything is on {where} already."
+    text = f"Sent {_objects(done.files)} to {where}." if done.files else f"Everything is on {where} already."
     return replace(done, summary=text)
 
 
@@ -259,7 +259,7 @@ def _fetch(
             problems.append(error)
             continue
         done = _sum(done, result, Change.CACHE)
-    text = f"Fetched {done.files} objects." if done.files else "Everything is here already."
+    text = f"Fetched {_objects(done.files)}." if done.files else "Everything is here already."
     return replace(done, summary=text), problems
 
 
@@ -364,6 +364,10 @@ def _fetch_whole(
 
 
 # -- results -------------------------------------------------------------------------------------------
+
+
+def _objects(count: int) -> str:
+    return "1 object" if count == 1 else f"{count} objects"
 
 
 def _sum(done: Changes, result: TransferResult, what: Change) -> Changes:
