@@ -21,7 +21,6 @@ class Collector(QObject):
         super().__init__(parent)
         gc.disable()
         # What the program is made of stays until its end: no collection needs to look at it again.
-        gc.collect()
         gc.freeze()
         self._timer = QTimer(self)
         self._timer.setInterval(_PERIOD)

@@ -11,6 +11,7 @@ from functools import cache
 import qtawesome
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap
+from qtawesome.iconic_font import IconicFont
 
 #: What is meant -> the glyph that shows it. Callers name the meaning, never the glyph.
 GLYPHS = {
@@ -98,8 +99,14 @@ Tint = Callable[[QIcon.Mode], QColor]
 
 
 @cache
+def _font() -> IconicFont:
+    """The one family we use: qtawesome's own functions would load all of its twelve, and look at each again
+    for every icon that is painted."""
+    return IconicFont(*(font for font in qtawesome._BUNDLED_FONTS if font[0] == "ph"))
+
+
 def _glyph(name: str) -> str:
-    return str(qtawesome.charmap(name))
+    return str(_font().charmap["ph"][name.removeprefix("ph.")])
 
 
 class _Glyph(QIconEngine):
@@ -111,7 +118,7 @@ class _Glyph(QIconEngine):
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
         painter.save()
-        font = qtawesome.font("ph", max(1, round(rect.height() * 0.94)))
+        font = _font().font("ph", max(1, round(rect.height() * 0.94)))
         painter.setFont(font)
         painter.setPen(self._tint(mode))
         painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), _glyph(self._glyph))
