@@ -15,7 +15,7 @@ from interop.judging import assert_clean, dvc_status, our_states
 from interop.projects import opened
 from modelkeep.core.errors import CorruptObject, InvalidFile, MissingObjects, ModelkeepError, UnsavedChanges
 from modelkeep.core.values import State
-from modelkeep.core.workflows import data
+from modelkeep.core.workflows import data, restore, review
 
 FOLDER = {"a": "a of old", "sub/b": "b of old"}
 
@@ -176,6 +176,26 @@ def test_10_1_a_metafile_that_was_cut_off_blocks_what_would_remove_data(
         assert ours.workspace.status().problems
     assert (project / "f").read_text() == "recorded"
     assert (project / "f.dvc").read_bytes() == text
+
+
+def test_10_1_a_version_with_a_metafile_that_was_cut_off_takes_no_data_away(project: Path) -> None:
+    """Committed like that: what it tracks is not known, so what is here is not known to be gone."""
+    make(project)
+    builders.track_file(project, "really gone", "x")
+    builders.make_commit(project, {}, "Good")
+    for name, text in (("f.dvc", b""), ("dvc.yaml", b"stages: {\n")):
+        (project / name).write_bytes(text)
+    (project / "really gone.dvc").unlink()
+    builders.make_tag(project, "bad", "Bad", builders.make_commit(project, {}, "Cut off"))
+    builders.git(project, "reset", "--quiet", "--hard", "main~1")
+    with opened(project) as ours:
+        plan = restore.plan_restore(
+            ours, review.find_version(ours, "bad"), how=restore.How.BRANCH, branch="b"
+        )
+        assert plan.delete == ("really gone",)
+        restore.restore(ours, plan)
+    assert (project / "f").read_text() == "recorded"
+    assert not (project / "really gone").exists()
 
 
 def test_10_1_a_checkout_of_ours_leaves_nothing_for_dvc_to_do(tmp_path: Path, dvc: Dvc) -> None:

@@ -11,8 +11,9 @@ import builders
 from conftest import Dvc
 from interop.judging import dvc_status
 from interop.projects import opened
-from modelkeep.core.errors import InvalidFile, MissingObjects, NotFound
+from modelkeep.core.errors import InvalidFile, MissingObjects, NotFound, Unsupported
 from modelkeep.core.workflows import data, review
+from team import modelkeep
 
 
 def keys(root: Path) -> set[str]:
@@ -254,3 +255,41 @@ def test_10_1_a_version_without_any_remote_uses_todays(project: Path, tmp_path: 
     with opened(project) as ours:
         data.push(ours, versions=ours.git().all_commits(), each_config=True)
     assert keys(tmp_path / "two") == {key("before there was a remote")}
+
+
+def test_10_1_the_command_line_names_what_is_missing_and_fails(history: Path, tmp_path: Path) -> None:
+    """`modelkeep push -A`: everything else is sent; file, version and who recorded it are said; no success."""
+    (history / ".dvc/cache" / key("f of side")).unlink()
+    said = modelkeep("push", "-A", cwd=history, expect=3)
+    assert "f: recorded at side in f.dvc, last changed by Test Person <test@example.org>" in said.err
+    assert contents(tmp_path / "one", *EVERY) == ONE - {"f of side"}
+    assert contents(tmp_path / "two", *EVERY) == {"f of second", "f of third", "a of v1", "same"}
+    shutil.rmtree(history / ".dvc/cache")
+    modelkeep("fetch", "-T", cwd=history)
+    assert contents(history / ".dvc/cache", *EVERY) == {"v1 of f", "a of v1", "same", "f of third"}
+
+
+def test_10_2_27_an_output_with_a_remote_of_its_own_in_the_past(
+    project: Path, tmp_path: Path, dvc: Dvc
+) -> None:
+    config(project, f"store={tmp_path / 'store'}", f"other={tmp_path / 'other'}")
+    builders.track_file(project, "own", "old")
+    with (project / "own.dvc").open("a") as file:
+        file.write("  remote: other\n")
+    builders.make_commit(project, {}, "With a remote of its own")
+    builders.track_file(project, "own", "new")
+    builders.make_commit(project, {}, "Without")
+    with opened(project) as ours:
+        data.push(ours, versions=ours.git().all_commits(), each_config=True)
+    assert (keys(tmp_path / "store"), keys(tmp_path / "other")) == ({key("new")}, {key("old")})
+    assert "Everything is up to date" in dvc("push", "-A", cwd=project).stdout
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/x", "https://example.org/x", "gs://bucket/x", "webdav://example.org/x"]
+)
+def test_10_1_kinds_of_remotes_that_are_not_there_yet_are_refused_by_name(url: str, project: Path) -> None:
+    config(project, f"store={url}")
+    builders.track_file(project, "f", "content")
+    with opened(project) as ours, pytest.raises(Unsupported, match=url.partition(":")[0]):
+        data.push(ours)

@@ -17,16 +17,17 @@ from modelkeep.core.engine.transfer import (
     prove,
     run_transfer,
 )
-from modelkeep.core.errors import CorruptObject, ModelkeepError, NotFound, Refused, Unsupported
+from modelkeep.core.errors import CorruptObject, ModelkeepError, Unsupported
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import WORKSPACE, Change, Changes, ObjectId, Output, Version
+from modelkeep.core.values import WORKSPACE, Change, Changes, Output, Version
 from modelkeep.core.workflows import interrupted
 from modelkeep.core.workflows.outcome import problems_of, raise_first
 from modelkeep.core.workflows.scope import (
     Part,
     Scope,
     Selection,
+    absent,
     by_remote,
     choose,
     find_scope,
@@ -84,11 +85,19 @@ def push(
     Raises, after sending the rest, MissingObjects (naming file, version and who recorded it) if something is in
     neither place, InvalidFile if a metafile cannot be read, Unsupported for cloud-versioned outputs.
     """
+    problems: list[ModelkeepError] = []
+
+    def narrow(chosen: Selection) -> list[Output]:
+        in_cloud = [out for out in chosen.outputs if out.cloud]
+        if in_cloud and not problems:
+            problems.append(_not_pushed(in_cloud))
+        return [out for out in chosen.outputs if is_pushed(out)]
+
     scope = find_scope(
-        project, targets, versions, remote=remote, each_config=each_config, fits=is_pushed, progress=progress
+        project, targets, versions, remote=remote, each_config=each_config, narrow=narrow, progress=progress
     )
     done = Changes(notes=tuple(scope.notes), same_as=("dvc push " + " ".join(targets),))
-    problems = list(scope.problems)
+    problems += scope.problems
     for part in scope.parts:
         try:
             result = _send(project, part, scope, progress, problems)
@@ -103,6 +112,15 @@ def push(
     where = ", ".join(dict.fromkeys(part.remote for part in scope.parts)) or "the remote"
     text = f"Sent {_objects(done.files)} to {where}." if done.files else f"Everything is on {where} already."
     return replace(done, summary=text)
+
+
+def _not_pushed(in_cloud: Sequence[Output]) -> Unsupported:
+    paths = [out.path for out in in_cloud]
+    return Unsupported(
+        f"{paths[0]} is kept in a cloud-versioned remote, which Modelkeep only reads.",
+        hint=f"Use dvc push {' '.join(paths[:5])}; everything else was done.",
+        paths=paths,
+    )
 
 
 def _send(
@@ -167,43 +185,6 @@ def plan_fetch(
     return plans
 
 
-def absent(
-    project: Project, outputs: Iterable[Output], *, files: Mapping[str, tuple[str, ...]] | None = None
-) -> tuple[Output, ...]:
-    """The outputs that lack at least one object in the cache (only `files` of a folder, if given)."""
-    lacking = []
-    for out in outputs:
-        if out.oid is None or not out.cached:
-            continue
-        try:
-            chosen = set((files or {}).get(out.path, ()))
-            oids = [] if out.files else [out.oid]
-            oids += [
-                ObjectId(md5, legacy=out.oid.legacy)
-                for path, md5 in _entries(project, out)
-                if not chosen or _within(path, chosen)
-            ]
-        except (NotFound, Refused):
-            lacking.append(out)
-            continue
-        if len(project.cache.present(set(oids))) < len(set(oids)):
-            lacking.append(out)
-    return tuple(lacking)
-
-
-def _entries(project: Project, out: Output) -> Iterable[tuple[str, str]]:
-    """(path, hash) of the files of a folder output; a cloud-versioned one lists them itself."""
-    if out.files:
-        return [(path, md5) for path, md5, _ in out.files]
-    if out.oid is None or not out.oid.is_dir:
-        return ()
-    return project.cache.manifest(out.oid).entries
-
-
-def _within(path: str, chosen: set[str]) -> bool:
-    return path in chosen or any(path.startswith(f"{folder}/") for folder in chosen)
-
-
 def fetch(
     project: Project,
     targets: Sequence[str] = (),
@@ -217,10 +198,17 @@ def fetch(
 
     `versions` and `each_config` are those of `push`, and so are the errors that come after the rest.
     """
+    problems: list[ModelkeepError] = []
     scope = find_scope(
-        project, targets, versions, remote=remote, each_config=each_config, fits=_is_kept, progress=progress
+        project,
+        targets,
+        versions,
+        remote=remote,
+        each_config=each_config,
+        narrow=lambda chosen: _lacking(project, chosen, problems),
+        progress=progress,
     )
-    done, problems = _fetch(project, scope.parts, scope.files, progress)
+    done = _fetch(project, scope.parts, scope.files, progress, problems)
     raise_first([*problems, *scope.problems])
     return replace(done, notes=(*done.notes, *scope.notes))
 
@@ -229,30 +217,31 @@ def fetch_outputs(
     project: Project, chosen: Selection, *, remote: str | None = None, progress: Progress = SILENT
 ) -> Changes:
     """`fetch` for outputs already chosen, of any version."""
-    done, problems = _fetch(project, parts_of(project, chosen.outputs, remote), chosen.files, progress)
+    problems: list[ModelkeepError] = []
+    parts = parts_of(project, _lacking(project, chosen, problems), remote)
+    done = _fetch(project, parts, chosen.files, progress, problems)
     raise_first(problems)
     return done
 
 
-def _is_kept(out: Output) -> bool:
-    """Whether the content of an output belongs into the cache."""
-    return out.cached and out.oid is not None
+def _lacking(project: Project, chosen: Selection, problems: list[ModelkeepError]) -> list[Output]:
+    """The outputs that lack something here, without those that only a cloud has, which are `problems`."""
+    lacking = absent(project, chosen.outputs, files=chosen.files)
+    problems += [_only_in_cloud(out) for out in lacking if out.cloud]
+    return [out for out in lacking if not out.cloud]
 
 
 def _fetch(
-    project: Project, parts: Sequence[Part], files: Mapping[str, tuple[str, ...]], progress: Progress
-) -> tuple[Changes, list[ModelkeepError]]:
+    project: Project,
+    parts: Sequence[Part],
+    files: Mapping[str, tuple[str, ...]],
+    progress: Progress,
+    problems: list[ModelkeepError],
+) -> Changes:
     done = Changes(same_as=("dvc fetch",))
-    problems: list[ModelkeepError] = []
     for part in parts:
-        absent_here = absent(project, part.outputs, files=files)
-        problems += [_only_in_cloud(out) for out in absent_here if out.cloud]
-        lacking = {(out.path, out.oid) for out in absent_here if not out.cloud}
-        needed = [pair for pair in part.found if (pair[0].path, pair[0].oid) in lacking]
-        if not needed:
-            continue
         try:
-            result = _bring(project, replace(part, found=needed), files, progress, problems)
+            result = _bring(project, part, files, progress, problems)
         except ModelkeepError as error:
             if len(parts) == 1:
                 raise
@@ -260,7 +249,7 @@ def _fetch(
             continue
         done = _sum(done, result, Change.CACHE)
     text = f"Fetched {_objects(done.files)}." if done.files else "Everything is here already."
-    return replace(done, summary=text), problems
+    return replace(done, summary=text)
 
 
 def _bring(
@@ -355,8 +344,9 @@ def _fetch_whole(
     project: Project, chosen: Selection, remote: str | None, progress: Progress
 ) -> tuple[Changes, list[ModelkeepError], Selection]:
     """Fetch, and say which of the chosen outputs are whole now."""
-    parts = parts_of(project, chosen.outputs, remote, WORKSPACE)
-    fetched, problems = _fetch(project, parts, chosen.files, progress)
+    problems: list[ModelkeepError] = []
+    parts = parts_of(project, _lacking(project, chosen, problems), remote, WORKSPACE)
+    fetched = _fetch(project, parts, chosen.files, progress, problems)
     if problems:
         lacking = absent(project, chosen.outputs, files=chosen.files)
         chosen = Selection(tuple(out for out in chosen.outputs if out not in lacking), chosen.files)

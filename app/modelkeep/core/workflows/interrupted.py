@@ -16,7 +16,7 @@ from modelkeep.core.errors import Refused
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import Changes, Output, Problem
+from modelkeep.core.values import Changes, Output, Problem, Snapshot
 from modelkeep.core.workflows.journal import FOLDER, Journal
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -129,16 +129,22 @@ def _take_back_half(project: Project, switch: Switch) -> None:
 
 def _plan(project: Project, switch: Switch, progress: Progress) -> CheckoutPlan:
     resolve, snapshot = project.git().resolve, project.catalogue.snapshot
-    outputs = [out for out in snapshot(resolve(switch.commit)).outputs if out.cached and out.oid is not None]
+    now = snapshot(resolve(switch.commit))
+    outputs = [out for out in now.outputs if out.cached and out.oid is not None]
     kept = {out.path for out in (*outputs, *project.workspace.outputs().outputs)}
     before = snapshot(resolve(switch.base)).outputs
-    gone = [out for out in before if out.path not in kept and out.cached]
+    gone = [out for out in before if out.path not in kept and out.cached and not is_unread(now, out)]
     plan = project.workspace.plan_checkout(outputs, gone=gone, progress=progress)
     left = left_out(outputs, plan.missing)
     if left:
         outputs = [out for out in outputs if out.path not in left]
         plan = project.workspace.plan_checkout(outputs, gone=gone, progress=progress)
     return plan
+
+
+def is_unread(snapshot: Snapshot, out: Output) -> bool:
+    """Whether the metafile of an output cannot be read in `snapshot`: then nobody knows that it is gone."""
+    return any(one.file == visible(out.metafile) for one in snapshot.problems)
 
 
 def left_out(outputs: Sequence[Output], missing: Sequence[str]) -> tuple[str, ...]:

@@ -186,10 +186,12 @@ def _plan_checkout(
     if how in (How.BRANCH, How.DETACH):
         kept = {out.path for out in chosen.outputs}.union(left)
         switched = set(project.git().differing(project.git().head()[1], version.commit))
+        snapshot = review.snapshot(project, version)
         gone = [
             out
             for out in project.workspace.outputs().outputs
             if out.path not in kept and out.cached and switched & {out.metafile, _lock_of(out.metafile)}
+            if not interrupted.is_unread(snapshot, out)
         ]
     return project.workspace.plan_checkout(
         chosen.outputs,

@@ -1,7 +1,7 @@
 """Which outputs of which versions a push or fetch is about, and on which remote each of them belongs.
 
 An output may name a remote of its own, and a version its own `.dvc/config`: so what is to be moved comes in
-parts, one for each address. Reads metafiles and Git; contacts nobody and moves nothing.
+parts, one for each address. Reads metafiles, Git and the cache; contacts nobody and moves nothing.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from modelkeep.core.errors import InvalidFile, ModelkeepError, NoRemote, NotFound, Unsupported
+from modelkeep.core.errors import InvalidFile, ModelkeepError, NoRemote, NotFound, Refused
 from modelkeep.core.formats.config import Config
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import WORKSPACE, Output, Snapshot, Version, VersionKind
+from modelkeep.core.values import WORKSPACE, ObjectId, Output, Snapshot, Version, VersionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,48 @@ def by_remote(
     return {name: tuple(outs) for name, outs in groups.items()}
 
 
+def absent(
+    project: Project, outputs: Iterable[Output], *, files: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[Output, ...]:
+    """The outputs that lack at least one object in the cache (only `files` of a folder, if given)."""
+    lacking = []
+    for out in outputs:
+        if out.oid is None or not out.cached:
+            continue
+        try:
+            chosen = set((files or {}).get(out.path, ()))
+            oids = [] if out.files else [out.oid]
+            oids += [
+                ObjectId(md5, legacy=out.oid.legacy)
+                for path, md5 in _entries(project, out)
+                if not chosen or _within(path, chosen)
+            ]
+        except (NotFound, Refused):
+            lacking.append(out)
+            continue
+        if len(project.cache.present(set(oids))) < len(set(oids)):
+            lacking.append(out)
+    return tuple(lacking)
+
+
+def _entries(project: Project, out: Output) -> Iterable[tuple[str, str]]:
+    """(path, hash) of the files of a folder output; a cloud-versioned one lists them itself."""
+    if out.files:
+        return [(path, md5) for path, md5, _ in out.files]
+    if out.oid is None or not out.oid.is_dir:
+        return ()
+    return project.cache.manifest(out.oid).entries
+
+
+def _within(path: str, chosen: set[str]) -> bool:
+    return path in chosen or any(path.startswith(f"{folder}/") for folder in chosen)
+
+
 # -- versions ------------------------------------------------------------------------------------------
+
+
+#: Which of the chosen outputs there is anything to do for.
+Narrow = Callable[[Selection], Iterable[Output]]
 
 
 @dataclass(slots=True)
@@ -146,16 +187,16 @@ def find_scope(
     *,
     remote: str | None,
     each_config: bool,
-    fits: Callable[[Output], bool],
+    narrow: Narrow,
     progress: Progress = SILENT,
 ) -> Scope:
-    """The outputs that `fits` of the workspace, or of `versions`: each content once per path and address.
+    """The outputs of the workspace, or of `versions`, that `narrow` leaves: each content once per path and address.
 
     With `each_config` the remotes of a version are those of its own `.dvc/config`, as in DVC; a version that
     cannot be read is then told and passed over, because nobody can mend it any more. Raises NotFound for a
-    target that no version has, NoRemote.
+    target that no version has, NoRemote if something that `narrow` leaves has nowhere to go.
     """
-    search = _Search(project, targets, remote, each_config, fits)
+    search = _Search(project, targets, remote, each_config, narrow)
     wanted = [one for one in versions if one.kind is not VersionKind.WORKSPACE]
     if len(wanted) < len(versions) or not versions:
         search.add_workspace()
@@ -175,13 +216,13 @@ class _Search:
         targets: Sequence[str],
         remote: str | None,
         each_config: bool,
-        fits: Callable[[Output], bool],
+        narrow: Narrow,
     ) -> None:
         self._project = project
         self._targets = targets
         self._remote = remote
         self._each_config = each_config
-        self._fits = fits
+        self._narrow = narrow
         self._parts: dict[object, Part] = {}
         self._seen: set[object] = set()
         self._untracked: NotFound | None = None
@@ -233,26 +274,16 @@ class _Search:
         for path, files in chosen.files.items():
             known = self._scope.files.get(path, ())
             self._scope.files[path] = tuple(dict.fromkeys((*known, *files)))
+        fresh = []
         for out in chosen.outputs:
-            if out.cloud and not self._fits(out):
-                self._refuse_cloud(out)
-            if not self._fits(out):
-                continue
-            part = self._part(out, config)
-            key = (id(part), out.path, out.oid)
-            if part is not None and key not in self._seen:
+            key = (id(config), out.path, out.oid)
+            if key not in self._seen:
                 self._seen.add(key)
+                fresh.append(out)
+        for out in self._narrow(Selection(tuple(fresh), chosen.files)):
+            part = self._part(out, config)
+            if part is not None and all((out.path, out.oid) != (one.path, one.oid) for one, _ in part.found):
                 part.found.append((out, version))
-
-    def _refuse_cloud(self, out: Output) -> None:
-        if not any(isinstance(one, Unsupported) for one in self._scope.problems):
-            self._scope.problems.append(
-                Unsupported(
-                    f"{out.path} is kept in a cloud-versioned remote, which Modelkeep only reads.",
-                    hint=f"Use dvc push {out.path}; everything else was done.",
-                    paths=(out.path,),
-                )
-            )
 
     def _part(self, out: Output, config: Config) -> Part | None:
         """The part for the address that an output belongs to. A version without that remote uses today's."""
