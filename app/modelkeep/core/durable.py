@@ -289,6 +289,18 @@ def sync_folder(folder: str | int) -> None:
         os.close(fd)
 
 
+def make_folder(path: str) -> None:
+    """Make the folder at `path` and those above it that are missing, each with a durable name."""
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    if above != path:
+        make_folder(above or ".")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)
+    sync_folder(above or ".")
+
+
 def sync_file_system(path: str) -> bool:
     """Make everything on the file system that holds `path` durable; False where the system cannot."""
     syncfs = _syncfs()

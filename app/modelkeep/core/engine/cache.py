@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import Batch, store_failed
+from modelkeep.core.durable import Batch, make_folder, store_failed
 from modelkeep.core.engine.cache_copy import copy_hashing, write_all
 from modelkeep.core.engine.cache_insert import Inserted, Insertion, Source
 from modelkeep.core.engine.hashing import hash_bytes
@@ -168,7 +168,7 @@ class Cache(ObjectStore):
                 if path is not self.root:
                     self._tree.path(f"{path.relative_to(self.root).as_posix()}/x")  # no link leads elsewhere
                 if not path.is_dir():
-                    path.mkdir(parents=True, exist_ok=True)
+                    make_folder(os.fspath(path))
                     if self._dir_mode is not None:
                         path.chmod(self._dir_mode)
         except OSError as error:

@@ -134,7 +134,7 @@ class History(ReadableHistory):
         if target.startswith("refs/heads/"):
             reason = f"checkout: moving from {before or 'a commit'} to {target.removeprefix('refs/heads/')}"
             self._git.run("symbolic-ref", "-m", reason, "HEAD", target, what="switch versions", writes=True)
-        self._settle()
+        history_commit.settle(self.git_dir, self.common_dir, self.git_root)
 
     def _branch_commit(self, ref: str) -> str:
         form = "--format=%(refname)%00%(objectname)%00%(worktreepath)"

@@ -211,11 +211,14 @@ def delete_ref(program: GitProgram, ref: str, expect: str | None) -> None:
     program.run("update-ref", *arguments, what=f"delete {ref}", writes=True)
 
 
-def settle(git_dir: Path, common_dir: Path) -> None:
-    """Make what git wrote survive a power cut: its refs, logs, index and HEAD (safety rule R7).
+def settle(git_dir: Path, common_dir: Path, work: Path | None = None) -> None:
+    """Make what git wrote survive a power cut: refs, logs, index, HEAD, names of objects (safety rule R7).
 
-    The objects were synced by git itself (core.fsync=all); git syncs neither folders nor reflogs.
+    The objects were synced by git itself (core.fsync=all); git syncs neither folders nor reflogs, nor the files
+    it checks out: `work` is where it did that.
     """
+    if work is not None:
+        durable.sync_file_system(str(work))
     files, folders = [], []
     for base in {git_dir, common_dir}:
         folders.append(base)
@@ -224,6 +227,11 @@ def settle(git_dir: Path, common_dir: Path) -> None:
             for folder, _, names in os.walk(base / part):
                 folders.append(Path(folder))
                 files += [Path(folder, name) for name in names]
+    with suppress(OSError):
+        folders += [
+            common_dir / "objects",
+            *(one for one in (common_dir / "objects").iterdir() if one.is_dir()),
+        ]
     if len(files) + len(folders) > _FEW and durable.sync_file_system(str(common_dir)):
         return
     for file in files:

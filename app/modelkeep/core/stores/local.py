@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import Batch, store_failed, sync_folder
+from modelkeep.core.durable import Batch, make_folder, store_failed, sync_folder
 from modelkeep.core.errors import StoreFailed, UnsafePath
 from modelkeep.core.paths import Tree, safe_relpath
 from modelkeep.core.progress import SILENT, Cancelled, Progress
@@ -183,7 +183,7 @@ class LocalStore(Store):
             if folder:
                 self._make_folders(folder.rpartition("/")[0])
             else:
-                above.mkdir(parents=True, exist_ok=True)
+                make_folder(os.fspath(above))
         try:
             target.mkdir(exist_ok=True)
             if self._dir_mode is not None:
