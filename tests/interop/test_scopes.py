@@ -87,6 +87,23 @@ def test_10_2_25_every_commit_goes_to_the_remote_it_names(history: Path, dvc: Dv
     assert "Everything is up to date" in dvc("push", cwd=history).stdout
 
 
+def test_10_1_what_moved_to_todays_remote_is_fetched_from_there(history: Path, tmp_path: Path) -> None:
+    """The storage that an old version names is gone; whoever moved it, moved its objects."""
+    with opened(history) as project:
+        versions = project.git().all_commits()
+        data.push(project, versions=versions, each_config=True)
+        shutil.copytree(tmp_path / "one", tmp_path / "two", dirs_exist_ok=True)
+        shutil.rmtree(tmp_path / "one")
+        shutil.rmtree(history / ".dvc/cache")
+        data.fetch(project, versions=versions, each_config=True)
+        assert contents(history / ".dvc/cache", *EVERY) == set(EVERY)
+        shutil.rmtree(history / ".dvc/cache")
+        (tmp_path / "two" / key("f of side")).unlink()
+        with pytest.raises(MissingObjects, match="f"):
+            data.fetch(project, versions=versions, each_config=True)
+    assert contents(history / ".dvc/cache", *EVERY) == set(EVERY) - {"f of side"}
+
+
 def test_10_2_25_dvc_fills_the_same_remotes(project: Path, dvc: Dvc, tmp_path: Path) -> None:
     """With absolute addresses both programs agree, and each finds nothing left to do after the other."""
     config(project, f"store={tmp_path / 'one'}")

@@ -209,8 +209,33 @@ def fetch(
         progress=progress,
     )
     done = _fetch(project, scope.parts, scope.files, progress, problems)
+    if problems:
+        done = _from_todays(project, scope, remote, progress, done, problems)
     raise_first([*problems, *scope.problems])
     return replace(done, notes=(*done.notes, *scope.notes))
+
+
+def _from_todays(
+    project: Project,
+    scope: Scope,
+    remote: str | None,
+    progress: Progress,
+    done: Changes,
+    problems: list[ModelkeepError],
+) -> Changes:
+    """What the remote of an older version did not give, today's may have: storage moves. Forgets the problems
+    if nothing lacks any more."""
+    older = tuple(out for part in scope.parts if part.config is not project.config for out in part.outputs)
+    left = _lacking(project, Selection(older, scope.files), [])
+    if not left or project.config.default_remote is None:
+        return done
+    again: list[ModelkeepError] = []
+    more = _fetch(project, parts_of(project, left, remote), scope.files, progress, again)
+    if not absent(project, [out for part in scope.parts for out in part.outputs], files=scope.files):
+        problems.clear()
+    files = done.files + more.files
+    text = f"Fetched {_objects(files)}." if files else done.summary
+    return replace(done, what=done.what | more.what, summary=text, files=files, bytes=done.bytes + more.bytes)
 
 
 def fetch_outputs(
