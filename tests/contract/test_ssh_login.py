@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,12 +48,21 @@ def config(home: Path, text: str, name: str = "config") -> None:
     file.write_text(text)
 
 
+def quiet(server: servers.SshServer) -> int:
+    """How long the log is, once what other tests left under way has been written."""
+    length = -1
+    while length != len(server.log()):
+        length = len(server.log())
+        time.sleep(0.3)
+    return length
+
+
 # -- host keys -----------------------------------------------------------------------------------------
 
 
 def test_an_unknown_host_gets_nothing_before_it_is_trusted(ssh: servers.SshServer, home: Path) -> None:
     login = servers.Login(servers.PASSWORD, trust="cancel")
-    mark = len(ssh.log())
+    mark = quiet(ssh)
     with pytest.raises(UnknownHost) as caught:
         use(spec_of(ssh, keyfile=""), login)
     assert login.asked == [("trust", f"[127.0.0.1]:{ssh.port}", "ssh-ed25519", ssh.fingerprint())]

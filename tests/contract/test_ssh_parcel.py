@@ -15,10 +15,11 @@ import pytest
 import servers
 from contract.objects import Written, incoming, put, some_objects
 from contract.test_ssh_link import in_two_seconds
-from modelkeep.core.errors import ConnectionLost, StoreFailed
+from modelkeep.core.errors import ConnectionLost, NotFound, StoreFailed
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores import ssh as ssh_store
 from modelkeep.core.stores.base import Incoming, Store
+from modelkeep.core.stores.limits import DEFAULT
 
 Connect = Callable[..., Store]
 
@@ -71,7 +72,7 @@ def test_they_arrive_in_their_folders_and_what_was_there_is_replaced(connect: Co
 
 
 def test_they_take_one_command(ssh: servers.SshServer, connect: Connect) -> None:
-    store = connect()
+    store = connect(limits=DEFAULT)  # a busy machine must not be taken for a silent one
     store.sizes(["a"])
     before = ssh.log().count("Starting session: command")
     put(store, some_objects(300))
@@ -157,6 +158,38 @@ def test_wrong_content_among_them_stays_out(connect: Connect, folder: Path) -> N
     connect().write_many(items, Progress(), written.done.__setitem__, written.failed.__setitem__)
     assert list(written.failed) == [bad] and set(written.done) == set(data) - {bad}
     assert set(stored(folder)) == set(data) - {bad}
+
+
+# -- downloads -----------------------------------------------------------------------------------------
+
+
+def test_a_stream_of_files_links_and_missing_ones(connect: Connect, folder: Path) -> None:
+    store, data = connect(), {**some_objects(60), "files/md5/zz/big": bytes(range(256)) * 20_000}
+    put(store, data)
+    keys = list(data)
+    os.link(folder / keys[0], folder / "twin")  # tar sends no second copy of these
+    os.symlink(folder / keys[1], folder / "link")
+    wanted = {**data, "twin": data[keys[0]], "link": data[keys[1]]}
+    order = [*keys[:5], "gone/1", "twin", *keys[5:], "gone/2", "link"]
+    found: dict[str, bytes | str] = {}
+    for key, chunks in store.read_many(order):
+        try:
+            found[key] = b"".join(chunks)
+        except NotFound as error:
+            found[key] = error.paths[0]
+    assert found == {**wanted, "gone/1": "gone/1", "gone/2": "gone/2"}
+    assert list(found) == order
+
+
+@needs_accounts
+@pytest.mark.parametrize(
+    "lines", ["exit 1", "echo this is no archive", '/bin/tar "$@" | head -c 30000', "head -c 2000 /dev/zero"]
+)
+def test_a_tar_that_breaks_off_is_done_without(connect: Connect, tools: Path, lines: str) -> None:
+    store, data = connect(), some_objects(20, 5000)
+    put(store, data)
+    install(tools, "tar", lines)
+    assert {key: b"".join(chunks) for key, chunks in store.read_many(data)} == data
 
 
 # -- a link that breaks --------------------------------------------------------------------------------

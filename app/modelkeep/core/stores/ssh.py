@@ -17,6 +17,7 @@ from modelkeep.core.errors import ConnectionLost, UnsafePath
 from modelkeep.core.paths import safe_relpath
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores import sftp_wire as wire
+from modelkeep.core.stores import ssh_untar
 from modelkeep.core.stores.base import (
     Done,
     Failed,
@@ -272,9 +273,19 @@ class SshStore(Store):
     def read_many(
         self, keys: Iterable[str], *, progress: Progress = SILENT
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        with self._session(progress) as session:
-            downloads = Downloads(session, lambda key: self._path(checked(key)), progress)
-            yield from downloads.read(keys)
+        for group in ssh_untar.groups(checked(key) for key in keys):
+            if self._shell.is_unknown_or_can_run and all(map(ssh_untar.is_plain, group)):
+                yield from self._read_together(group, progress)
+            else:
+                with self._session(progress) as session:
+                    yield from Downloads(session, self._path, progress).read(group)
+
+    def _read_together(self, keys: _Names, progress: Progress) -> Iterator[tuple[str, Iterator[bytes]]]:
+        def alone(key: str, offset: int) -> Iterator[bytes]:
+            return self.read(key, offset=offset, progress=progress)
+
+        with self._connection_for(progress) as connection:
+            yield from ssh_untar.Downloads(connection, self._shell, alone, progress).read(keys)
 
     def read(self, key: str, *, offset: int = 0, progress: Progress = SILENT) -> Iterator[bytes]:
         checked(key)

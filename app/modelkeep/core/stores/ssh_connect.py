@@ -40,6 +40,7 @@ _MACS = (
 _WINDOW = 64 << 20
 _PACKET = 32768 + 1024
 PIECE = 32768 - 64  # what paramiko sends at once; a byte more costs a packet of its own
+_WHOLE = 1 << 28  # paramiko copies its whole buffer for every smaller bite
 _MAX_HOPS = 8
 
 _trusted_once: set[tuple[str, bytes]] = set()
@@ -197,11 +198,14 @@ class Connection:
             ) from error
         return Pipe(channel, self.wire, self._limits.silence)
 
-    def start(self, command: str, progress: Progress = SILENT) -> Command | None:
-        """Start a command on the server; None where it does not allow commands."""
+    def start(self, command: str, progress: Progress = SILENT, window: int | None = None) -> Command | None:
+        """Start a command on the server; None where it does not allow commands.
+
+        `window` is how many bytes of its output may be here unread.
+        """
         try:
             with progress.interrupting(self.abort):
-                channel = self._channel()
+                channel = self._channel(window)
                 channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             if not self.is_alive:
@@ -209,9 +213,9 @@ class Connection:
             return None
         return Command(channel, self.wire, self._limits.silence)
 
-    def _channel(self) -> Any:
+    def _channel(self, window: int | None = None) -> Any:
         try:
-            return self._transport.open_session(timeout=self._limits.silence)
+            return self._transport.open_session(window_size=window, timeout=self._limits.silence)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self.lost(error) from error
 
@@ -263,8 +267,18 @@ class Command:
             view = view[count:]
 
     def end_of_input(self) -> None:
-        """Nothing more will be fed."""
-        self._channel.shutdown_write()
+        """Nothing more will be fed. Raises nothing: an end that was there before is as good."""
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            self._channel.shutdown_write()
+
+    def receive(self) -> bytes:
+        """All output that is here, or b"" at its end. Raises OSError after a long silence, Cancelled."""
+        return self._pipe.recv(_WHOLE)
+
+    def close(self) -> None:
+        """Let go of it, whether or not it has ended. Raises nothing."""
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            self._pipe.close()
 
     def abandon(self, patience: float) -> None:
         """End its input early and give it a moment to clean up behind itself. Raises nothing."""
@@ -273,8 +287,7 @@ class Command:
             self._channel.shutdown_write()
             while self._pipe.recv(1 << 16):
                 pass
-        with suppress(OSError, EOFError):
-            self._channel.close()
+        self.close()
 
     def wait(
         self, progress: Progress, still_there: Callable[[], None], every: float, most: int | None = None

@@ -87,6 +87,7 @@ class Sending:
             except (OSError, EOFError) as error:
                 if not self._connection.is_alive:
                     raise self._connection.lost(error) from error
+                command.end_of_input()  # so that a script that waits for more gives up
         return lambda: self._finish_parcel(parcel, command, where)
 
     def _finish_parcel(self, parcel: Parcel, command: Command | None, where: str) -> None:

@@ -59,13 +59,18 @@ class Shell:
             self.run(connection, ":", progress)
 
     def start(
-        self, connection: Connection, script: str, progress: Progress, *, make: bool = False
+        self,
+        connection: Connection,
+        script: str,
+        progress: Progress,
+        *,
+        make: bool = False,
+        window: int | None = None,
     ) -> Command | None:
         """Start a script in the folder; None where commands are not allowed or the script is too long.
 
-        With `make` the folder is made if need be; without, the script fails where there is none.
-
-        `$g` is set there where find knows -printf. A script has failed that does not reach its end, or whose
+        With `make` the folder is made if need be; without, the script fails where there is none. `window` is
+        how many bytes of its output may be here unread. `$g` is set there where find knows -printf. A script has failed that does not reach its end, or whose
         last command fails.
         """
         made = f"mkdir -p -- {self.place}; " if make else ""
@@ -73,10 +78,15 @@ class Shell:
         line = f"exec sh -c {shlex.quote(whole)}"
         if len(line) > _LONGEST:
             return None
-        command = connection.start(line, progress)
+        command = connection.start(line, progress, window)
         if command is None:
             self.abilities = frozenset()
         return command
+
+    def learn(self, line: bytes | None) -> None:
+        """Take what a script printed at its start for what the account can do; None if it never started."""
+        if self.abilities is None:
+            self.abilities = frozenset((line or b"").decode("ascii", "replace").split())
 
     def finish(
         self, command: Command, progress: Progress, still_there: Callable[[], None], most: int | None = None
@@ -85,8 +95,8 @@ class Shell:
         exit_code, output = command.wait(progress, still_there, self._every, most)
         _, head, rest = output.partition(_HEAD)
         first, _, rest = rest.partition(b"\n")
-        if self.abilities is None and (head or exit_code >= 0):  # else the link broke
-            self.abilities = frozenset(first.decode("ascii", "replace").split())
+        if head or exit_code >= 0:  # else the link broke
+            self.learn(first)
         body, tail, code = rest.rpartition(b"\n" + _TAIL)
         return Said(body, bool(tail) and code.strip() == b"0")
 
