@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -100,22 +101,33 @@ def measure(call: Call) -> Run:
     """Run the program once. Raises Failed if it did not end well or its work is not done, with what it said."""
     settle()
     output = Path(call.env.get("HOME", "/tmp")) / "said"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", LAUNCHER, output, *map(str, call.command)],
-        cwd=call.cwd,
-        env=dict(call.env),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Failed(done.stderr)
-    cost = json.loads(done.stdout)
+    told, trouble = _launch([sys.executable, "-I", "-S", LAUNCHER, output, *map(str, call.command)], call)
+    if trouble:
+        raise Failed(trouble)
+    cost = json.loads(told)
     if cost["code"] != 0:
-        told = output.read_text(errors="replace")[-3000:]
-        raise Failed(f"{' '.join(map(str, call.command))} ended with {cost['code']}\n{told}")
+        said = output.read_text(errors="replace")[-3000:]
+        raise Failed(f"{' '.join(map(str, call.command))} ended with {cost['code']}\n{said}")
     call.check()
     return Run(cost["wall"], cost["cpu"], cost["memory"])
+
+
+def _launch(command: Sequence[str | Path], call: Call) -> tuple[str, str]:
+    """What the launcher printed and complained of. If this is broken off, all it started ends too."""
+    with subprocess.Popen(
+        command,
+        cwd=call.cwd,
+        env=dict(call.env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as launched:
+        try:
+            return launched.communicate()
+        except BaseException:
+            os.killpg(launched.pid, signal.SIGKILL)
+            raise
 
 
 def settle() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -65,7 +66,7 @@ def _mounted(folder: Path, disk: str) -> Iterator[Path]:
         try:
             yield point
         finally:
-            subprocess.run(["umount", point], check=True)
+            _unmount(point)
     finally:
         subprocess.run(["losetup", "--detach", device], check=True)
 
@@ -78,4 +79,13 @@ def _moved(account: Account, to: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", account.folder], check=True)
+        _unmount(account.folder)
+
+
+def _unmount(point: Path) -> None:
+    """Unmount, with patience for programs that are just ending there."""
+    for _ in range(50):
+        if subprocess.run(["umount", point], capture_output=True, check=False).returncode == 0:
+            return
+        time.sleep(0.2)
+    raise OSError(f"{point} stays busy")

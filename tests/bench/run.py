@@ -31,7 +31,10 @@ JOBS: tuple[Job, ...] = (*jobs_local.JOBS, *jobs_ssh.JOBS, *jobs_history.JOBS)
 
 
 def main() -> int:
-    """Measure what was asked for and print it; 1 if a program failed to do its work. A miss is no failure."""
+    """Measure what was asked for and print it; 1 if a program failed to do its work, 130 if stopped.
+
+    A miss is no failure.
+    """
     options = _options()
     if options.list:
         print("\n".join([*(f"{job.name:20}{job.about}, {job.data}" for job in JOBS), *growth.NAMES]))
@@ -40,15 +43,17 @@ def main() -> int:
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
     )  # what was mounted and made is taken away then too
+    code = 0
     try:
         with ExitStack() as stack:
             bench.run(stack)
     except KeyboardInterrupt:
+        code = 130
         _note("stopped; what is complete follows")
     print("\n" + report.render(bench.rows, bench.growths, about, markdown=options.markdown))
     if options.json:
         options.json.write_text(report.as_json(bench.rows, bench.growths, about))
-    return 1 if bench.failed else 0
+    return code or int(bench.failed)
 
 
 def _options() -> argparse.Namespace:
