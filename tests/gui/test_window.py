@@ -195,6 +195,18 @@ def test_facts_keep_their_room_when_activity_opens(window, session, rest):
     assert window.details.facts.height() == before > 180
 
 
+def test_nothing_overlaps_in_the_smallest_window(window, session, rest):
+    session.select(version(session, "v1.0"))
+    rest(session)
+    session.pick((Pick(session.facts.snapshot(session.version).find("images")),))
+    window.command["activity"].trigger()
+    window.resize(window.minimumSize())
+    rest(session)
+    parts = (window.details.facts, window.details._buttons)
+    assert not parts[0].geometry().intersects(parts[1].geometry())
+    assert window.contents.view.columnWidth(0) >= 80
+
+
 def test_a_long_name_in_the_header_is_shortened_and_covers_nothing(window, session):
     window.header.branch.set("branch", "feature/" + "very-long-" * 9, "muted")
     window.resize(900, 700)

@@ -74,6 +74,7 @@ class MainWindow(QMainWindow):
         self.activity = ActivityPanel(session)
         self.status = StatusPanel(session, actions)
         self.welcome = WelcomePanel(session, actions)
+        self.contents.setMinimumWidth(theme.GRID * 30)
         self.center = QSplitter(Qt.Orientation.Horizontal)
         self.center.addWidget(self.contents)
         self.center.addWidget(self.details)

@@ -38,6 +38,7 @@ class Pane(QWidget):
         self.view = view
         self._stack = QStackedWidget()
         self._stack.setObjectName("pane")
+        self._stack.setMinimumHeight(theme.GRID * 6)
         self._stack.addWidget(view)
         self._stack.addWidget(self.empty)
         head = row(self.title, self.filter, *tools) if placeholder else row(self.title, None, *tools)

@@ -237,8 +237,7 @@ class EmptyState(QWidget):
         self._button = button("")
         self._button.clicked.connect(self._press)
         self._action: QAction | None = None
-        layout = column(None, spacing=theme.GRID + theme.HALF)
-        layout.setContentsMargins(theme.GRID * 3, theme.GRID * 2, theme.GRID * 3, theme.GRID * 2)
+        layout = self._room = column(None, spacing=theme.GRID + theme.HALF)
         layout.addWidget(self._icon, 0, ALIGN_CENTER)
         layout.addWidget(self._text)
         layout.addWidget(self._button, 0, ALIGN_CENTER)
@@ -256,6 +255,14 @@ class EmptyState(QWidget):
         if action is not None:
             self._button.setText(action.text())
             self._button.setEnabled(action.isEnabled())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a low pane the sentence comes before the icon."""
+        super().resizeEvent(event)
+        high = event.size().height() >= theme.GRID * 12
+        self._icon.setVisible(high)
+        around, beside = (theme.GRID * 2 if high else 0), theme.GRID * 3
+        self._room.setContentsMargins(beside, around, beside, around)
 
     def _press(self) -> None:
         if self._action is not None:

@@ -62,7 +62,7 @@ class ContentsPanel(QWidget):
                 icon=lambda item: _icon(item),
                 aside=lambda item: item.output.desc.partition("\n")[0] if item.entry is None else "",
                 find=lambda item: item.key,
-                width=176,
+                width=152,
             ),
             Column(
                 "change",

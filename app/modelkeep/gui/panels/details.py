@@ -357,7 +357,7 @@ class _Facts(QScrollArea):
         self.setAccessibleName(translate("Details", "Facts"))
         for part in (self.viewport(), sheet):
             part.setAutoFillBackground(False)
-        self.setMinimumHeight(theme.GRID * 19)
+        self.setMinimumHeight(theme.GRID * 10)
 
 
 def signed_size(growth: int | None) -> str:
