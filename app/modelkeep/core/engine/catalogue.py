@@ -6,6 +6,7 @@ cost little more than one (dvc-format §2.3 for what counts). Safe from several 
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from modelkeep.core.engine.catalogue_trees import Found, Trees
 from modelkeep.core.engine.history import History
 from modelkeep.core.engine.history_objects import Objects, find
 from modelkeep.core.errors import InvalidFile, ModelkeepError
-from modelkeep.core.formats.ignore import IgnoreRules
+from modelkeep.core.formats.ignore import IgnoreRules, has_rules
 from modelkeep.core.formats.metafile import parse_metafile
 from modelkeep.core.formats.pipeline import pipeline_outputs
 from modelkeep.core.paths import visible
@@ -45,7 +46,7 @@ class Catalogue:
         self._trees = Trees()
         self._metafiles: dict[Found, _Parsed] = {}
         self._pipelines: dict[tuple[Found, str | None], list[_Pipeline]] = {}
-        self._rules: dict[tuple[Found, ...], IgnoreRules] = {}
+        self._ignoring: dict[tuple[Found, ...], Callable[[str], bool] | None] = {}
         self._contents: dict[str, _Parsed] = {}
 
     def snapshot(self, version: Version, progress: Progress = SILENT) -> Snapshot:
@@ -125,16 +126,20 @@ class Catalogue:
             )
         return self._metafiles[file]
 
-    def rules(self, files: tuple[Found, ...], text: Callable[[str], bytes | None]) -> IgnoreRules:
-        """The rules of these `.dvcignore` files, outer ones first."""
-        if files not in self._rules:
-            rules = IgnoreRules()
-            for file in files:
-                folder = file.path.rpartition("/")[0]
-                if not _is_ignored(rules, file.path):
-                    rules.add(folder, text(file.id) or b"")
-            self._rules[files] = rules
-        return self._rules[files]
+    def ignoring(
+        self, files: tuple[Found, ...], text: Callable[[str], bytes | None]
+    ) -> Callable[[str], bool] | None:
+        """Tells which paths these `.dvcignore` files (outer ones first) ignore; None where they say nothing."""
+        if files not in self._ignoring:
+            texts = {file: text(file.id) or b"" for file in files}
+            rules = IgnoreRules() if any(map(has_rules, texts.values())) else None
+            for file, content in texts.items():
+                if rules is not None and not _is_ignored(rules, file.path):
+                    rules.add(file.path.rpartition("/")[0], content)
+            # Thousands of versions ask about the same few paths.
+            known = None if rules is None else functools.cache(functools.partial(_is_ignored, rules))
+            self._ignoring[files] = known
+        return self._ignoring[files]
 
     def pipeline(
         self,
@@ -199,8 +204,8 @@ class _Reader:
         others = [file for file in every if _name(file) != ".dvcignore"]
         if not ignores:
             return others
-        rules = self._catalogue.rules(tuple(ignores), self._text)
-        return [file for file in others if not _is_ignored(rules, file.path)]
+        is_ignored = self._catalogue.ignoring(tuple(ignores), self._text)
+        return others if is_ignored is None else [file for file in others if not is_ignored(file.path)]
 
     def _parse(self, file: Found, locks: dict[str, Found]) -> _Parsed:
         if file.path.endswith(".dvc"):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelkeep.core.errors import InvalidFile, Refused, UnsafePath
-from modelkeep.core.formats.ignore import IgnoreRules
+from modelkeep.core.formats.ignore import IgnoreRules, has_rules
 from modelkeep.core.paths import read_small, safe_relpath, visible
 from modelkeep.core.progress import SILENT, Progress
 
@@ -48,8 +48,7 @@ class Ignore:
             if os.path.isdir(path):
                 return
             raise InvalidFile(f"{folder}/{IGNORE_FILE}".lstrip("/"), "is not a regular file") from error
-        lines = (line.strip() for line in text.splitlines())
-        if any(line and not line.startswith(b"#") for line in lines):  # the one that DVC makes has none
+        if has_rules(text):
             self._rules = self._rules or IgnoreRules()
             self._rules.add(folder, text)
 

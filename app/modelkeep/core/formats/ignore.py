@@ -20,6 +20,12 @@ _STARS = re.compile(r"\*(?!\*)")
 _ESCAPED = re.compile(r"([\[\]!*#?\\])")
 
 
+def has_rules(text: bytes) -> bool:
+    """Whether a `.dvcignore` says anything at all: the one that DVC makes holds comments alone."""
+    lines = (line.strip() for line in text.removeprefix(b"\xef\xbb\xbf").splitlines())
+    return any(line and not line.startswith(b"#") for line in lines)
+
+
 class _Rule(NamedTuple):
     pattern: re.Pattern[str]
     ignores: bool
