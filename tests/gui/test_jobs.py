@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject
 
-from gui_stall import StallWatch
+from gui_stall import MachineWatch, StallWatch
 from modelkeep.core.errors import ConnectionLost
 from modelkeep.core.progress import Progress, Reading
 from modelkeep.core.values import Change, Changes
@@ -184,6 +184,7 @@ def test_progress_is_read_ten_times_a_second(qtbot, running):
     assert 3 <= len(ticks) <= 8
 
 
+@pytest.mark.alone
 def test_the_window_never_waits_for_workers(qtbot, running, tmp_path: Path):
     """Three readers and one writer in pure Python loops over small files: the worst case for the GUI thread."""
     files = [tmp_path / f"{n}.bin" for n in range(400)]
@@ -197,9 +198,9 @@ def test_the_window_never_waits_for_workers(qtbot, running, tmp_path: Path):
                 sum(i * i for i in range(400))
                 progress.advance(4096, files=1)
 
-    with StallWatch() as watch:
+    with MachineWatch() as machine, StallWatch() as watch:
         for number in range(4):
             running.start(str(number), work, jobs.REPOSITORY if number == 3 else jobs.READING)
         idle(qtbot, running)
         qtbot.wait(60)
-    assert watch.worst < 0.2
+    assert watch.worst < 0.2 + 2 * machine.worst  # as in test_big_transfer

@@ -28,6 +28,7 @@ from modelkeep.core.engine.transfer import (
 )
 from modelkeep.core.errors import ConnectionLost, CorruptObject, StoreFailed
 from modelkeep.core.progress import Cancelled, Progress
+from modelkeep.core.stores.base import Traits
 from modelkeep.core.stores.local import LocalStore
 from modelkeep.core.values import ObjectId
 
@@ -268,6 +269,7 @@ def test_a_manifest_is_held_back_when_a_file_vanishes_meanwhile(cache: Cache, re
 def test_a_lost_connection_ends_the_run_and_the_next_one_goes_on(cache: Cache, remote: Path) -> None:
     class Breaking(LocalStore):
         broken = False
+        traits = Traits(connections=1)  # a folder on this machine has no connection to lose
 
         def read(self, key, **options):  # type: ignore[no-untyped-def]
             if self.broken:
