@@ -27,6 +27,7 @@ from modelkeep.gui.models import ROW
 from modelkeep.gui.palette import CommandPalette, score
 from modelkeep.gui.session import Pick, Session
 from modelkeep.gui.views import TreeTable
+from modelkeep.gui.widgets import Badge
 
 
 def rows(view: QTreeView, parent=None) -> list[list[str]]:
@@ -285,6 +286,8 @@ def test_changed_data_is_never_called_safe(window, session, rest):
     rest(session)
     assert rows(window.versions.view)[0][1] == "not recorded"
     assert "1 output changed" in window.status.safety.accessibleName()
+    session.select(WORKSPACE)
+    assert "not recorded" in [badge.accessibleName() for badge in window.details.findChildren(Badge)]
 
 
 def test_without_a_remote_everything_is_only_here(window, session, flowers, rest, qtbot):

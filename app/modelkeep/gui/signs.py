@@ -32,6 +32,13 @@ def where(presence: Presence | None) -> Sign:
     }[found]
 
 
+def where_all(presence: Presence | None, unrecorded: bool) -> Sign:
+    """The badge of a whole version; `unrecorded` content, which only the workspace has, is never called safe."""
+    if unrecorded and (presence is None or presence.where in (Where.BOTH, Where.NONE)):
+        return not_recorded()
+    return where(presence)
+
+
 def not_recorded() -> Sign:
     """The badge of an output whose content changed since it was added: no cache and no remote has it."""
     return Sign("only-here", translate("Where", "not recorded"), "warn")

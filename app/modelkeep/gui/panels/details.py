@@ -217,7 +217,9 @@ class DetailsPanel(QWidget):
             lines.append(Fact(translate("Details", "Contents"), text, wording.exact_size(snapshot.size)))
         if presence is not None:
             tip = signs.where_tip(presence, has_remote=facts is None or facts.has_remote)
-            lines.append(Fact(translate("Details", "Data"), "", tip, sign=signs.where(presence)))
+            unrecorded = version == WORKSPACE and facts is not None and bool(facts.unrecorded())
+            sign = signs.where_all(presence, unrecorded)
+            lines.append(Fact(translate("Details", "Data"), "", tip, sign=sign))
         if self._session.other is not None:
             other = signs.version_name(self._session.other)
             text = translate("Details", "Compare shows what differs between the two")

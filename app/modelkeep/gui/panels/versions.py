@@ -16,7 +16,6 @@ from modelkeep.core.values import (
     Version,
     VersionKind,
     VersionList,
-    Where,
 )
 from modelkeep.gui import signs, wording
 from modelkeep.gui.actions import ActionSet
@@ -159,10 +158,7 @@ class VersionsPanel(QWidget):
         return self._facts.presence(version) if self._facts else None
 
     def _where(self, version: Version) -> Sign:
-        found = self._presence(version)
-        if self._is_unrecorded(version) and (found is None or found.where in (Where.BOTH, Where.NONE)):
-            return signs.not_recorded()
-        return signs.where(found)
+        return signs.where_all(self._presence(version), self._is_unrecorded(version))
 
     def _where_tip(self, version: Version) -> str:
         said = signs.where_tip(
