@@ -159,6 +159,30 @@ def test_500_small_objects(place: Place) -> None:
     assert {key: b"".join(chunks) for key, chunks in place.store.read_many(data)} == data
 
 
+def test_400_objects_of_middling_size_and_a_large_one(place: Place) -> None:
+    data = {**some_objects(400, 1000), **some_objects(5, 100_000, seed=2), **some_objects(1, 3 << 20, seed=3)}
+    progress = Progress()
+    assert put(place.store, data, progress).done == {key: len(content) for key, content in data.items()}
+    assert progress.reading().done_bytes == sum(map(len, data.values()))
+    assert {key: b"".join(chunks) for key, chunks in place.store.read_many(data)} == data
+    assert temporary_files(place) == []
+
+
+def test_sizes_of_many_links_and_missing_ones(place: Place) -> None:
+    data = {f"a/{number:03}": b"x" * number for number in range(100)}
+    put(place.store, data)
+    (place.folder / "a/link").symlink_to(place.folder / "a/050")
+    (place.folder / "a/broken").symlink_to(place.folder / "nowhere")
+    (place.folder / "a/folder").mkdir()
+    expected = {key: len(content) for key, content in data.items()}
+    if place.kind != "sftp_only":  # which sees other paths than we do here
+        expected["a/link"] = 50
+    asked = [*data, "a/link", "a/broken", "a/folder", "a/gone", "b/gone", "a/050/below-a-file"]
+    found = place.store.sizes(asked)
+    found.pop("a/link", None) if place.kind == "sftp_only" else None
+    assert found == expected
+
+
 def test_20_megabytes(place: Place) -> None:
     content = os.urandom(20 << 20)
     progress = Progress()

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import Batch, make_folder, store_failed, sync_folder
+from modelkeep.core.durable import Batch, make_folder, store_failed, sweep, sync_folder
 from modelkeep.core.errors import StoreFailed, UnsafePath
 from modelkeep.core.paths import Tree, safe_relpath
 from modelkeep.core.progress import SILENT, Cancelled, Progress
@@ -17,6 +17,8 @@ from modelkeep.core.stores.base import Done, Failed, Incoming, Item, Store, Trai
 BATCH_FILES = 2000
 BATCH_BYTES = 256 << 20
 _CHUNK = 1 << 20
+#: Seconds: what killed programs left is swept where new files are staged, once no clock can be so wrong.
+_STALE = 86400.0
 #: A pipe in the place of a file must not keep the reader waiting.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -157,6 +159,9 @@ class LocalStore(Store):
             folder = checked(item.key).rpartition("/")[0]
             if folder not in made:
                 self._make_folders(folder)
+                if (above := folder.rpartition("/")[0]) not in made:
+                    sweep(os.fspath(self.root / above), _STALE)
+                    made.add(above)
                 made.add(folder)
             content = _counted(item, progress) if item.whole is None else _at_once(item, item.whole, progress)
             # Made in the folder above: new files spread over 256 folders take the disk twice as long.

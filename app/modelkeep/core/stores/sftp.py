@@ -98,18 +98,35 @@ class Session:
         self.flush()
         if not self._waiting:
             return
-        self._dispatch(*self._message())
-        while self._complete():
-            self._dispatch(*self._message())
+        while not self._complete():
+            self._incoming += self._receive()
+            self._check_length()
+        data, self._incoming = bytes(self._incoming), bytearray()
+        at, end = 0, len(data)
+        try:
+            while end - at >= 4:
+                size = int.from_bytes(data[at : at + 4], "big")
+                if at + 4 + size > end:
+                    break
+                at += 4 + size
+                self._dispatch(data, at - size, size)
+        finally:  # whoever an answer was for may have raised: the others are for later
+            self._incoming += data[at:]
+        self._check_length()
 
-    def _dispatch(self, kind: int, body: bytes) -> None:
-        if len(body) < 4:
+    def _dispatch(self, data: bytes, at: int, size: int) -> None:
+        if size < 5:
             raise wire.garbled()
-        then = self._waiting.pop(int.from_bytes(body[:4], "big"), None)
+        then = self._waiting.pop(int.from_bytes(data[at + 1 : at + 5], "big"), None)
         if then is None:
             self.broken = True
             raise wire.garbled()
-        then(Reply(kind, body[4:]))
+        then(Reply(data[at], data[at + 5 : at + size]))
+
+    def _check_length(self) -> None:
+        if len(self._incoming) >= 4 and int.from_bytes(self._incoming[:4], "big") > _LARGEST:
+            self.broken = True
+            raise wire.garbled()
 
     def _complete(self) -> bool:
         have = len(self._incoming)
@@ -118,9 +135,7 @@ class Session:
     def _message(self) -> tuple[int, bytes]:
         while not self._complete():
             self._incoming += self._receive()
-            if len(self._incoming) >= 4 and int.from_bytes(self._incoming[:4], "big") > _LARGEST:
-                self.broken = True
-                raise wire.garbled()
+            self._check_length()
         size = int.from_bytes(self._incoming[:4], "big")
         if size < 1:
             raise wire.garbled()

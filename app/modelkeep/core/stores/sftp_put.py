@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from modelkeep.core.durable import temp_name
@@ -13,22 +13,14 @@ from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import sftp_wire as wire
 from modelkeep.core.stores.base import Done, Failed, Incoming, checked
 from modelkeep.core.stores.sftp import Flow, Job, Session, in_blocks
+from modelkeep.core.stores.sftp_list import read_folder
+from modelkeep.core.stores.sftp_small import FSYNC, Orders, Sent, check_size, fits, rename, send
 from modelkeep.core.stores.sftp_wire import Reply
 
 BATCH_BYTES = 64 << 20
 _SMALL = 1 << 18
+_MANY = 64  # small objects for which more sessions are worth while
 _WINDOW = 64  # unanswered blocks of one file: 2 MiB
-_FSYNC = "fsync@openssh.com"
-
-
-@dataclass(frozen=True)
-class Sent:
-    """An object that lies complete under a temporary name beside its final one, both relative to the root."""
-
-    key: str
-    temp: str
-    size: int
-    md5: str | None
 
 
 class _BadContent(Exception):
@@ -83,34 +75,75 @@ def _in_memory(item: Incoming) -> Incoming:
 
 
 class Uploads:
-    """Sends items beneath `root`. `sync_each` asks the server to sync every file it receives."""
+    """Sends items beneath `root`. `done` and `failed` are those of `Store.write_many`.
 
-    def __init__(self, session: Session, root: str, progress: Progress, failed: Failed, *, sync_each: bool):
+    With `by_size` there is no other check than of the size: the server is asked to sync each file it receives,
+    and small ones get their final names at once. `others` opens more sessions for many small ones.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        root: str,
+        progress: Progress,
+        done: Done,
+        failed: Failed,
+        *,
+        by_size: bool,
+        others: Callable[[], Sequence[Session]] = tuple,
+    ) -> None:
         self._session = session
         self._root = root
         self._progress = progress
+        self._done = done
         self._failed = failed
-        self._sync_each = sync_each and _FSYNC in session.extensions
-        self._can_sync = _FSYNC in session.extensions
+        self._by_size = by_size
+        self._others = others
+        self._sync_each = by_size and FSYNC in session.extensions
+        self._can_sync = FSYNC in session.extensions
         self._folders: set[str] = set()
         self._open: set[str] = set()  # temporary names that may exist
 
     def send(self, items: list[Incoming]) -> list[Sent]:
-        """Send all items side by side and return those that arrived with their full size."""
+        """Send all items side by side and return those that arrived with their full size and wait for a check."""
         self._make_folders(items)
         sent: list[Sent] = []
-
-        self._session.run((partial(self._put, item, sent) for item in items), progress=self._progress)
+        large = [item for item in items if not fits(item)]
+        if len(large) < len(items):
+            self._send_small([item for item in items if fits(item)], sent)
+        self._session.run((partial(self._put, item, sent) for item in large), progress=self._progress)
         return sent
 
-    def finish(self, sent: list[Sent], done: Done) -> None:
+    def _send_small(self, items: list[Incoming], sent: list[Sent]) -> None:
+        refused: list[Sent] = []
+
+        def renamed(one: Sent, reply: Reply) -> None:
+            if reply.status == wire.OK:
+                self._open.discard(one.temp)
+                self._done(one.key, one.size)
+            else:
+                refused.append(one)
+
+        def arrived(session: Session, one: Sent) -> None:
+            if self._by_size:
+                rename(session, one, self._path, renamed)
+            else:
+                sent.append(one)
+
+        orders = Orders(self._path, self._by_size, self._open, arrived, self._failed, self._progress)
+        many = self._sync_each and len(items) > _MANY
+        send(iter(items), [self._session, *(self._others() if many else ())], orders)
+        for one in refused:
+            self._finish_slowly(one)
+
+    def finish(self, sent: list[Sent]) -> None:
         """Rename to the final names; `done` follows for each that is in place."""
         refused: list[Sent] = []
 
         def answered(one: Sent, reply: Reply) -> None:
             if reply.status == wire.OK:
                 self._open.discard(one.temp)
-                done(one.key, one.size)
+                self._done(one.key, one.size)
             else:
                 refused.append(one)
 
@@ -122,9 +155,9 @@ class Uploads:
             for one in sent
         )
         for one in refused:
-            self._finish_slowly(one, done)
+            self._finish_slowly(one)
 
-    def _finish_slowly(self, one: Sent, done: Done) -> None:
+    def _finish_slowly(self, one: Sent) -> None:
         try:
             self._session.rename(self._path(one.temp), self._path(one.key))
         except ConnectionLost:
@@ -134,7 +167,7 @@ class Uploads:
             self._failed(one.key, error)
         else:
             self._open.discard(one.temp)
-            done(one.key, one.size)
+            self._done(one.key, one.size)
 
     def reject(self, bad: list[Sent], where: str) -> None:
         """Discard what arrived with other bytes than were sent."""
@@ -194,7 +227,7 @@ class Uploads:
         try:
             size = yield from self._send_blocks(flow, item, handle, refused)
             if self._sync_each or (size >= (1 << 20) and self._can_sync):
-                flow.send(wire.EXTENDED, wire.string(_FSYNC.encode()) + handle, _keep_refusal(refused))
+                flow.send(wire.EXTENDED, wire.string(FSYNC.encode()) + handle, _keep_refusal(refused))
             flow.send(
                 wire.FSTAT, handle, lambda r: sizes.append(r.attrs().size if r.kind == wire.ATTRS else None)
             )
@@ -204,7 +237,7 @@ class Uploads:
         yield 0
         if refused:
             raise wire.refusal(refused[0], item.key)
-        _check_size(item, size, sizes[0])
+        check_size(item, size, sizes[0])
         return size
 
     def _send_blocks(
@@ -251,31 +284,6 @@ class Uploads:
         return join(self._root, key)
 
 
-def read_folder(flow: Flow, path: bytes, found: Callable[[str, wire.Attrs], None]) -> Job:
-    """Give every entry of a folder to `found`; a folder that is missing or unreadable has none.
-
-    Names that are not UTF-8 are left out: no key looks like that.
-    """
-    opened = yield from flow.ask(wire.OPENDIR, wire.string(path))
-    if opened.status is not None:
-        if opened.status in (wire.NO_SUCH_FILE, wire.DENIED, wire.FAILURE):
-            return
-        raise wire.refusal(opened, path.decode("utf-8", "replace"))
-    handle = wire.string(opened.handle())
-    while True:
-        reply = yield from flow.ask(wire.READDIR, handle)
-        if reply.status is not None:
-            break
-        for name, attrs in reply.names():
-            try:
-                text = name.decode("utf-8")
-            except UnicodeDecodeError:
-                continue
-            if text not in (".", ".."):
-                found(text, attrs)
-    flow.send(wire.CLOSE, handle, _ignore)
-
-
 def join(root: str, key: str) -> bytes:
     """The path of `key` on the server."""
     if not key:
@@ -290,17 +298,6 @@ def _content(item: Incoming) -> Iterator[bytes]:
         raise
     except Exception as error:  # whatever one object's content raises must not stop the others
         raise _BadContent(error) from error
-
-
-def _check_size(item: Incoming, sent: int, stored: int | None) -> None:
-    expected = sent if item.size is None else item.size
-    if sent != expected or (stored is not None and stored != sent):
-        found = sent if sent != expected else stored
-        raise StoreFailed(
-            f"{item.key} arrived with {found} bytes where {expected} were expected.",
-            hint="The disk or quota of the server may be full.",
-            paths=(item.key,),
-        )
 
 
 def _keep_refusal(refused: list[Reply]) -> Callable[[Reply], None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, NotFound, StoreFailed
@@ -19,6 +18,10 @@ READABLE, WRITABLE, CREATE, EXCLUSIVE = 0x01, 0x02, 0x08, 0x20
 OK, EOF, NO_SUCH_FILE, DENIED, FAILURE, UNSUPPORTED = 0, 1, 2, 3, 4, 8
 
 _HAS_SIZE, _HAS_IDS, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 0x1, 0x2, 0x4, 0x8, 0x80000000
+
+_USUAL = _HAS_SIZE | _HAS_IDS | _HAS_MODE | _HAS_TIMES
+_USUAL_ATTRS = struct.Struct(">Q8xI8x")
+_USUAL_SIZE = _USUAL_ATTRS.size
 
 
 def uint32(value: int) -> bytes:
@@ -65,7 +68,11 @@ class Reader:
         self._at = at
 
     def uint32(self) -> int:
-        return int(self._take(">I", 4))
+        at = self._at
+        if at + 4 > len(self._data):
+            raise garbled()
+        self._at = at + 4
+        return int.from_bytes(self._data[at : at + 4], "big")
 
     def uint64(self) -> int:
         return int(self._take(">Q", 8))
@@ -88,6 +95,10 @@ class Reader:
 
     def attrs(self) -> Attrs:
         flags = self.uint32()
+        if flags == _USUAL and self._at + _USUAL_SIZE <= len(self._data):
+            found = _USUAL_ATTRS.unpack_from(self._data, self._at)
+            self._at += _USUAL_SIZE
+            return Attrs(found[0], found[1])
         size = self.uint64() if flags & _HAS_SIZE else None
         if flags & _HAS_IDS:
             self.uint64()
@@ -112,8 +123,7 @@ def garbled() -> ConnectionLost:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer of the server, not yet looked into."""
 
     kind: int
@@ -122,7 +132,9 @@ class Reply:
     @property
     def status(self) -> int | None:
         """The status code, or None for any other kind of answer."""
-        return Reader(self.body).uint32() if self.kind == STATUS else None
+        if self.kind != STATUS:
+            return None
+        return int.from_bytes(self.body[:4], "big") if len(self.body) >= 4 else FAILURE
 
     @property
     def text(self) -> str:

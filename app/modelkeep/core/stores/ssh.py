@@ -10,10 +10,10 @@ import functools
 import shlex
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from modelkeep.core.durable import temp_name
-from modelkeep.core.errors import ConnectionLost, UnsafePath
+from modelkeep.core.errors import ConnectionLost, StoreFailed, UnsafePath
 from modelkeep.core.paths import safe_relpath
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores import sftp_wire as wire
@@ -33,7 +33,8 @@ from modelkeep.core.stores.base import (
 from modelkeep.core.stores.limits import DEFAULT, Limits
 from modelkeep.core.stores.sftp import Flow, Job, Session, expect_ok
 from modelkeep.core.stores.sftp_get import Downloads
-from modelkeep.core.stores.sftp_put import Uploads, batches, join, read_folder
+from modelkeep.core.stores.sftp_list import TooMany, list_sizes, read_folder
+from modelkeep.core.stores.sftp_put import Uploads, batches, join
 from modelkeep.core.stores.sftp_wire import Reply
 from modelkeep.core.stores.ssh_auth import Keys
 from modelkeep.core.stores.ssh_check import Server
@@ -44,13 +45,14 @@ from modelkeep.core.stores.ssh_send import Sending
 from modelkeep.core.stores.ssh_shell import Shell
 
 BATCH_FILES = 4096
-BATCH_SFTP = 512
 _LONGEST_LISTING = 1 << 30  # bytes; some ten million files
+_OTHERS = 5  # sshd allows ten sessions in a connection, counting commands
 _IDLE = 2  # sessions kept open for the next call
 _SETTLE = 1.0  # seconds for cleaning up after a cancel
 
 # SshStore.list hides the built-in name inside the class.
 _Names = list[str]
+_Sessions = list[Session]
 _Items = list[Item]
 
 
@@ -190,6 +192,8 @@ class SshStore(Store):
             listed = self._listed(script, progress, most_output(wanted)) if script else None
             if listed is not None:
                 return {key: listed[key] for key in wanted if key in listed}
+            with suppress(TooMany, StoreFailed), self._session(progress) as session:
+                return list_sizes(session, wanted, self._path, progress)
         return self._sizes(wanted, progress) if wanted else {}
 
     def _listed(self, script: str, progress: Progress, most: int | None = None) -> dict[str, int] | None:
@@ -301,11 +305,20 @@ class SshStore(Store):
             connection = self._connected(progress)
             self._shell.probe(connection, progress)
             commands = self._shell.can("md5sum")
-            uploads = Uploads(session, self._root, progress, failed, sync_each=not commands)
+            others: list[Session] = []
+            uploads = Uploads(
+                session,
+                self._root,
+                progress,
+                done,
+                failed,
+                by_size=not commands,
+                others=functools.partial(self._more, connection, others, progress),
+            )
             sending = Sending(connection, self._shell, self._server, session, uploads, progress, done, failed)
             try:
                 self._clean_up(connection, session, progress)
-                sending.run(batches(items, BATCH_FILES if commands else BATCH_SFTP), self.describe())
+                sending.run(batches(items, BATCH_FILES), self.describe())
             except ConnectionLost:
                 self._orphans += uploads.unfinished()
                 self._stages += sending.unfinished()
@@ -313,6 +326,17 @@ class SshStore(Store):
             except BaseException:
                 sending.stop(_SETTLE)
                 raise
+            finally:
+                for other in others:
+                    self._give_back(connection, other)
+
+    def _more(self, connection: Connection, others: _Sessions, progress: Progress) -> _Sessions:
+        """Sessions beside the first, as far as the server allows; opened once and kept in `others`."""
+        with suppress(StoreFailed):
+            while len(others) < _OTHERS:
+                others.append(self._take(connection, progress))
+                others[-1].watch(progress)
+        return others
 
     def _clean_up(self, connection: Connection, session: Session, progress: Progress) -> None:
         """Remove what a lost connection left behind under temporary names."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores.limits import Limits
-from modelkeep.core.stores.sftp_put import Sent
+from modelkeep.core.stores.sftp_small import Sent
 from modelkeep.core.stores.ssh_connect import Command, Connection
 from modelkeep.core.stores.ssh_shell import Shell
 

@@ -7,19 +7,21 @@ did not bring to its place is sent again by SFTP, which finds out what is wrong 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores import sftp_wire as wire
 from modelkeep.core.stores.base import Done, Failed, Incoming
 from modelkeep.core.stores.sftp import Session
 from modelkeep.core.stores.sftp_put import Uploads
-from modelkeep.core.stores.ssh_check import Server
+from modelkeep.core.stores.ssh_check import Check, Server
 from modelkeep.core.stores.ssh_connect import Command, Connection
 from modelkeep.core.stores.ssh_shell import Shell
 from modelkeep.core.stores.ssh_tar import NEEDS, Parcel, divide
 
 Finish = Callable[[], None]
+_AT_ONCE = 512  # objects whose names fit into one command
 
 
 class Sending:
@@ -107,13 +109,26 @@ class Sending:
     # -- one by one ------------------------------------------------------------------------------------
 
     def _send_each(self, items: list[Incoming], where: str) -> Finish:
+        """Send in parts that the server can hash by one command each; the last is left to be finished."""
         self._must_sync = True
-        sent = self._uploads.send(items)
-        check = self._server.check(self._connection, sent, self._progress)
-
-        def finish() -> None:
-            good, bad = check.result(self._progress, self._still_there)
-            self._uploads.reject(bad, where)
-            self._uploads.finish(good, self._done)
-
+        finish: Finish = _nothing
+        for part in _parts(items) if self._shell.can("md5sum") else [items]:
+            sent = self._uploads.send(part)
+            finish()
+            check = self._server.check(self._connection, sent, self._progress)
+            finish = partial(self._finish_check, check, where)
         return finish
+
+    def _finish_check(self, check: Check, where: str) -> None:
+        good, bad = check.result(self._progress, self._still_there)
+        self._uploads.reject(bad, where)
+        self._uploads.finish(good)
+
+
+def _parts(items: list[Incoming]) -> Iterator[list[Incoming]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]
+
+
+def _nothing() -> None:
+    return
