@@ -231,14 +231,15 @@ def test_legacy_text_with_other_line_ends_comes_out_as_it_is(cache: Cache, tmp_p
 
 def test_only_stale_temporary_files_are_swept(cache: Cache) -> None:
     builders.put_object(cache.root, b"object")
+    old, new = f".{'o' * 22}.tmp", f".{'n' * 22}.tmp"
     builders.write_tree(
-        cache.root, {"files/md5/.old.tmp": "", "files/md5/ab/.old.tmp": "", "files/md5/.new.tmp": ""}
+        cache.root, {f"files/md5/{old}": "", f"files/md5/ab/{old}": "", f"files/md5/{new}": ""}
     )
     for path in temps(cache.root):
-        if path.name == ".old.tmp":
+        if path.name == old:
             os.utime(path, (time.time() - 7200,) * 2)
     assert cache.sweep() == 2
-    assert [path.name for path in temps(cache.root)] == [".new.tmp"] and len(objects(cache)) == 1
+    assert [path.name for path in temps(cache.root)] == [new] and len(objects(cache)) == 1
 
 
 _CHILD = """

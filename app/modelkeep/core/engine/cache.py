@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import Batch, make_folder, store_failed
+from modelkeep.core.durable import STALE, Batch, make_folder, store_failed, sweep
 from modelkeep.core.engine.cache_copy import copy_hashing, write_all
 from modelkeep.core.engine.cache_insert import Inserted, Insertion, Source
 from modelkeep.core.engine.hashing import hash_bytes
@@ -30,9 +30,7 @@ __all__ = ["Cache", "Inserted", "Source", "open_cache"]
 
 BATCH_FILES = 2000
 BATCH_BYTES = 256 << 20
-#: A temporary file untouched for this long (seconds) belongs to a program that was killed.
-STALE = 3600.0
-#: The same where no insertion is at work: what is younger may be DVC's, which tells nobody of its work.
+#: Seconds; the same as STALE where no insertion is at work: what is younger may be DVC's, which tells nobody.
 _MOMENT = 300.0
 _OBJECTS = "files/md5"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -175,7 +173,7 @@ class Cache(ObjectStore):
             raise store_failed(error, str(self.root)) from error
         top = os.path.join(self.root, _OBJECTS)
         with _flocked(top, alone=True) as is_alone:
-            self._sweep_folder(top, _MOMENT if is_alone else STALE)
+            sweep(top, _MOMENT if is_alone else STALE)
 
     def _check_space(self, need: int) -> None:
         need += need // 20
@@ -272,20 +270,7 @@ class Cache(ObjectStore):
         """
         top = os.path.join(self.root, _OBJECTS)
         folders = [top, *(os.path.join(top, f"{number:02x}") for number in range(256))]
-        return sum(self._sweep_folder(folder, older) for folder in folders)
-
-    @staticmethod
-    def _sweep_folder(folder: str, older: float) -> int:
-        removed = 0
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-            for entry in entries:
-                if not (entry.name.startswith(".") and entry.name.endswith(".tmp")):
-                    continue
-                with contextlib.suppress(OSError):
-                    if time.time() - entry.stat(follow_symlinks=False).st_mtime >= older:
-                        os.unlink(entry.path)
-                        removed += 1
-        return removed
+        return sum(sweep(folder, older) for folder in folders)
 
 
 @contextlib.contextmanager

@@ -264,6 +264,7 @@ def _fetch(
     problems: list[ModelkeepError],
 ) -> Changes:
     done = Changes(same_as=("dvc fetch",))
+    project.cache.sweep()  # what a killed fetch left long enough ago to be nobody's
     for part in parts:
         try:
             result = _bring(project, part, files, progress, problems)
@@ -289,7 +290,6 @@ def _bring(
         asking = progress.child(f"Asking {name}")
         plan = plan_transfer(store, project.cache, wanted(part.outputs), asking, only=files)
         phase = progress.child(f"Fetching from {name}", plan.bytes, files=len(plan.copy))
-        project.cache.sweep()  # what a killed fetch left long enough ago to be nobody's
         result = run_transfer(plan, store, project.cache, phase)
     problems += problems_of(project, plan, result, f"fetched from {name}", part.found)
     return result
