@@ -5,6 +5,7 @@ The plan is a value that can be shown before anything happens. Knows no outputs,
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from modelkeep.core.values import Manifest, ObjectId
 
 _OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 Only = Mapping[str, Sequence[str]]
+Sizes = dict[ObjectId, int]
 Failure = tuple["Wanted", ModelkeepError]
 
 
@@ -64,9 +66,7 @@ def plan_transfer(
     """
     needs = _Needs(source, target, only or {})
     needs.add(tuple(wanted), progress)
-    there = target.present(needs.asked, progress)
-    local = source.store.traits.is_local
-    here = source.present(needs.asked if local else [o for o in needs.asked if o not in there], progress)
+    there, here = _ask_both(source, target, needs.asked, progress)
     lacking = {oid for oid in needs.asked if not agree(oid, there.get(oid), here.get(oid))}
     gone = {oid for oid in lacking if oid not in here}
     unmet = gone | (lacking - needs.labels.keys())
@@ -87,6 +87,36 @@ def plan_transfer(
         sizes={oid: here[oid] for oid in copy},
         labels=needs.labels,
     )
+
+
+def _ask_both(
+    source: ObjectStore, target: ObjectStore, asked: Iterable[ObjectId], progress: Progress
+) -> tuple[Sizes, Sizes]:
+    """What (the target, the source) has of `asked`. A remote source is asked only for what the target lacks."""
+    if not source.store.traits.is_local:
+        there = target.present(asked, progress)
+        return there, source.present([oid for oid in asked if oid not in there], progress)
+    if target.store.traits.is_local:
+        return target.present(asked, progress), source.present(asked, progress)
+    # A server takes its time, and meanwhile this machine can look at its own disk.
+    answers: list[Sizes] = []
+    problems: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            answers.append(source.present(asked, progress))
+        except BaseException as error:  # raised again where it is waited for
+            problems.append(error)
+
+    looking = threading.Thread(target=look, name="look at the cache", daemon=True)
+    looking.start()
+    try:
+        there = target.present(asked, progress)
+    finally:
+        looking.join()
+    if problems:
+        raise problems[0]
+    return there, answers[0]
 
 
 def agree(oid: ObjectId, there: int | None, here: int | None) -> bool:
