@@ -19,7 +19,7 @@ from interop.judging import assert_clean, dvc_status
 from interop.projects import opened
 from modelkeep.core.workflows import data
 
-COUNT = int(os.environ.get("MODELKEEP_TEST_TREES", "24"))
+COUNT = int(os.environ.get("MODELKEEP_TEST_TREES", "12"))
 BATCH = 24
 
 
@@ -64,7 +64,7 @@ def test_10_1_a_history_from_dice(seed: int, tmp_path: Path, dvc: Dvc) -> None:
     """Changes, growth and loss at random, recorded by the two in turn: each takes up where the other left off."""
     project = builders.make_project(tmp_path / "shared")
     builders.set_default_remote(project, str(tmp_path / "remote"))
-    targets = [trees.write_dice(project, 1000 * (seed + 1) + number) for number in range(6)]
+    targets = [trees.write_dice(project, 1000 * (seed + 1) + number) for number in range(4)]
     saved = []
     for turn in range(4):
         for target in targets:
