@@ -40,6 +40,7 @@ UNSTOPPABLE = {
     "filter.evil.smudge": "{evil}",
     "filter.evil.process": "{evil}",
     "merge.evil.driver": "{evil}",
+    "merge.dvc.driver": "{evil}",  # the name that `dvc install` uses, with another program
     "core.gitProxy": "{evil}",
     "lfs.customtransfer.evil.path": "{evil}",
 }
