@@ -6,8 +6,11 @@ found wrong after its last byte at the latest. What a server sends is a stream i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import queue
+import threading
 from collections.abc import Callable, Iterator
 
 from modelkeep.core.engine.hashing import Verifier
@@ -20,6 +23,9 @@ from modelkeep.core.values import ObjectId
 
 #: Bytes. Smaller objects are read at once.
 SMALL = 1 << 20
+#: Bytes. From here on a thread of its own reads and hashes; below, handing over between threads costs more.
+LARGE = 4 << 20
+_AHEAD = 4  # parts that may be ready before they are asked for
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -97,7 +103,9 @@ class _Content:
     def again(self) -> Iterator[bytes]:
         """It as a stream, from its beginning."""
         reader = self._reader
-        yield from self.verified(reader.source.store.read(self._key, progress=reader.progress))
+        verified = self.verified(reader.source.store.read(self._key, progress=reader.progress))
+        # While one part of a large object is on its way, the next is read and hashed.
+        yield from ahead(verified) if reader.is_local and self._size >= LARGE else verified
 
     def verified(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """`chunks`, which raise CorruptObject at their end if they are not the object's bytes."""
@@ -108,3 +116,41 @@ class _Content:
             self._reader.damaged(self._oid)
             raise
         self._sum = verifier.raw()
+
+
+def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """`chunks`, made by another thread a little before they are asked for; raises what making them raised."""
+    ready: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
+    is_wanted = threading.Event()
+    is_wanted.set()
+
+    def offer(part: bytes | BaseException | None) -> bool:
+        while is_wanted.is_set():
+            try:
+                ready.put(part, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def make() -> None:
+        try:
+            with contextlib.closing(chunks):  # type: ignore[type-var]  # it is a generator
+                for chunk in chunks:
+                    if not offer(chunk):
+                        return
+        except BaseException as error:  # raised again where the content is read
+            offer(error)
+        else:
+            offer(None)
+
+    making = threading.Thread(target=make, name="read ahead", daemon=True)
+    making.start()
+    try:
+        while (part := ready.get()) is not None:
+            if isinstance(part, BaseException):
+                raise part
+            yield part
+    finally:
+        is_wanted.clear()
+        making.join()

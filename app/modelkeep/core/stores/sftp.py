@@ -154,15 +154,14 @@ class Session:
         return data
 
     def _send(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
+        while data:
             try:
-                count = self._channel.send(bytes(view[:_PACKET]))
+                count = self._channel.send(data[:_PACKET])
             except (OSError, EOFError) as error:
                 raise self._lost(error) from error
             if not count:
                 raise self._lost(None)
-            view = view[count:]
+            data = data[count:]
 
     def _lost(self, error: BaseException | None) -> ConnectionLost:
         self.broken = True
