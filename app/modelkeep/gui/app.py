@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,9 @@ def run(folder: Path | None = None) -> int:
         session.open(folder)
     window.show()
     code = app.exec()
-    session.close()
+    if not _let_go(session):
+        logging.shutdown()
+        os._exit(code)  # a worker that waits for a silent server must not bring Python down at its end
     return code
 
 
@@ -58,7 +61,16 @@ def draw(
     wait_until(lambda: False, 0.4)
     window.grab().save(str(picture), "PNG")
     window.close()
+    _let_go(session)
     return picture
+
+
+def _let_go(session: Session) -> bool:
+    """Close the project and wait for the threads beside the window, which may not outlive it; says if they ended."""
+    session.close()
+    session.jobs.cancel_all()
+    here = threading.main_thread()
+    return wait_until(lambda: all(one is here or not one.daemon for one in threading.enumerate()), 3)
 
 
 def application(argv: list[str]) -> QApplication:
