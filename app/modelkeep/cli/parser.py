@@ -15,7 +15,9 @@ def _versions(sub: Sub) -> None:
     sub.add_argument("--branches", action="store_true", help="branches only")
     sub.add_argument("--commits", action="store_true", help="also commits that touched tracked data")
     sub.add_argument(
-        "--artifacts", action="store_true", help="artifacts that GTO tags name, with the versions of their stages"
+        "--artifacts",
+        action="store_true",
+        help="artifacts that GTO tags name, with the versions of their stages",
     )
     sub.add_argument("--remote", action="store_true", help="ask the remote which data it has")
 
