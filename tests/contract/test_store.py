@@ -183,6 +183,20 @@ def test_sizes_of_many_links_and_missing_ones(place: Place) -> None:
     assert found == expected
 
 
+def test_links_among_many_folders(place: Place) -> None:
+    data = {f"files/md5/{number:03}/x": b"x" * number for number in range(100)}
+    put(place.store, data)
+    if place.kind == "sftp_only":
+        pytest.skip("sees other paths than we do here")
+    top = place.folder / "files/md5"
+    (top / "050/link").symlink_to(top / "007/x")
+    (top / "050/broken").symlink_to(top / "nowhere")
+    (top / "twin").symlink_to(top / "050")
+    expected = {key: len(content) for key, content in data.items()}
+    expected |= {"files/md5/050/link": 7, "files/md5/twin/x": 50, "files/md5/twin/link": 7}
+    assert place.store.sizes([*expected, "files/md5/050/broken", "files/md5/gone/x"]) == expected
+
+
 def test_20_megabytes(place: Place) -> None:
     content = os.urandom(20 << 20)
     progress = Progress()

@@ -40,7 +40,7 @@ from modelkeep.core.stores.ssh_auth import Keys
 from modelkeep.core.stores.ssh_check import Server
 from modelkeep.core.stores.ssh_config import resolve
 from modelkeep.core.stores.ssh_connect import Connection
-from modelkeep.core.stores.ssh_list import MANY, folder_script, most_output, parse, tree_script
+from modelkeep.core.stores.ssh_list import MANY, Listing, folder_script, most_output, parse, tree_script
 from modelkeep.core.stores.ssh_send import Sending
 from modelkeep.core.stores.ssh_shell import Shell
 
@@ -191,12 +191,18 @@ class SshStore(Store):
             script = folder_script(wanted)
             listed = self._listed(script, progress, most_output(wanted)) if script else None
             if listed is not None:
-                return {key: listed[key] for key in wanted if key in listed}
+                return self._with_links(wanted, listed, progress)
             with suppress(TooMany, StoreFailed), self._session(progress) as session:
                 return list_sizes(session, wanted, self._path, progress)
         return self._sizes(wanted, progress) if wanted else {}
 
-    def _listed(self, script: str, progress: Progress, most: int | None = None) -> dict[str, int] | None:
+    def _with_links(self, wanted: _Names, listed: Listing, progress: Progress) -> dict[str, int]:
+        sizes, links = listed
+        found = {key: sizes[key] for key in wanted if key in sizes}
+        behind = [key for key in wanted if key in links or key.rpartition("/")[0] in links] if links else []
+        return found | self._sizes(behind, progress) if behind else found
+
+    def _listed(self, script: str, progress: Progress, most: int | None = None) -> Listing | None:
         """What a script of ssh_list found; None where SFTP has to be asked."""
         if not self._shell.is_unknown_or_can_run:
             return None
@@ -239,7 +245,7 @@ class SshStore(Store):
         folders = [checked(prefix)] if prefix else [""]
         listed = self._listed(tree_script(prefix), progress, _LONGEST_LISTING)
         if listed is not None:
-            yield from (Item(key, size) for key, size in listed.items() if _is_key(key))
+            yield from (Item(key, size) for key, size in listed.sizes.items() if _is_key(key))
             return
         with self._session(progress) as session:
             while folders:
