@@ -134,13 +134,9 @@ class _Needs:
     """All objects that a transfer is about: `labels` those to be moved, `asked` also those only looked for."""
 
     def __init__(self, source: ObjectStore, target: ObjectStore, only: Only) -> None:
-        stores = (
-            source,
-            target,
-        )  # the cache first: what is damaged there must be found, even if the other is good
-        self._stores = sorted(
-            stores, key=lambda one: (not isinstance(one, Cache), not one.store.traits.is_local)
-        )
+        # The cache first: what is damaged there must be found, even where the other is good.
+        order = {one: (not isinstance(one, Cache), not one.store.traits.is_local) for one in (source, target)}
+        self._stores = sorted(order, key=order.__getitem__)
         self._only = only
         self._partial_is_fine = isinstance(target, Cache)
         self.labels: dict[ObjectId, str] = {}
