@@ -132,7 +132,7 @@ class LocalStore(Store):
 
     def write_many(self, items: Iterable[Incoming], progress: Progress, done: Done, failed: Failed) -> None:
         self._make_folders("")
-        batch = Batch(self._tree, mode=self._file_mode)
+        batch = Batch(self._tree, mode=self._file_mode, folder_mode=self._dir_mode)
         staged: list[Item] = []
         made: set[str] = set()
         size = 0
@@ -157,15 +157,13 @@ class LocalStore(Store):
     ) -> int | None:
         try:
             folder = checked(item.key).rpartition("/")[0]
-            if folder not in made:
-                self._make_folders(folder)
-                if (above := folder.rpartition("/")[0]) not in made:
-                    sweep(os.fspath(self.root / above), _STALE)
-                    made.add(above)
-                made.add(folder)
+            if (above := folder.rpartition("/")[0]) not in made:
+                self._make_folders(above)
+                sweep(os.fspath(self.root / above), _STALE)
+                made.add(above)
             content = _counted(item, progress) if item.whole is None else _at_once(item, item.whole, progress)
             # Made in the folder above: new files spread over 256 folders take the disk twice as long.
-            written = batch.stage(item.key, content, folder.rpartition("/")[0])
+            written = batch.stage(item.key, content, above)
         except Cancelled:
             raise
         except Exception as error:  # whatever one object's content raises must not stop the others
