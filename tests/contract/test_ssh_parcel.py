@@ -14,13 +14,16 @@ from pathlib import Path
 import pytest
 
 import servers
+from contract.conftest import SHORT, spec_of, trust
 from contract.objects import Written, incoming, put, some_objects
 from contract.test_ssh_link import in_two_seconds
 from modelkeep.core.errors import ConnectionLost, NotFound, StoreFailed
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores import ssh as ssh_store
+from modelkeep.core.stores import ssh_untar
 from modelkeep.core.stores.base import Incoming, Store
 from modelkeep.core.stores.limits import DEFAULT
+from modelkeep.core.stores.registry import open_store
 
 Connect = Callable[..., Store]
 
@@ -261,3 +264,25 @@ def test_an_item_of_a_wrong_size_is_told(connect: Connect, folder: Path) -> None
     connect().write_many([*items, odd], Progress(), written.done.__setitem__, written.failed.__setitem__)
     assert "2 bytes where 3 were expected" in str(written.failed[odd.key]) and len(written.done) == 20
     assert odd.key not in stored(folder)
+
+
+@pytest.mark.parametrize("field", [b"-0000001024\x00", b"0x000000010\x00", b"\x00" * 12])
+def test_a_size_that_no_tar_writes_ends_the_stream(field: bytes) -> None:
+    with pytest.raises(ssh_untar._Ended):
+        ssh_untar._size(field)
+    assert ssh_untar._size(b"00000001750\x00") == 1000
+
+
+@needs_accounts
+def test_a_server_of_few_sessions_takes_small_objects_too(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with servers.ssh_server(tmp_path_factory.mktemp("few"), config="MaxSessions 3") as server:
+        trust(home, server)
+        for account in (server.shell, server.sftp_only):
+            store = open_store(spec_of(server, account=account), servers.Login(), limits=SHORT)
+            try:
+                assert put(store, some_objects(100)).failed == {}
+                assert len(store.sizes(some_objects(100))) == 100
+            finally:
+                store.close()

@@ -14,7 +14,6 @@ from conftest import Dvc
 from interop import legacy, trees
 from interop.judging import assert_clean, cloud_status, dvc_status
 from interop.projects import opened
-from modelkeep.core.durable import temp_name
 from modelkeep.core.errors import (
     CorruptObject,
     InvalidFile,
@@ -22,6 +21,7 @@ from modelkeep.core.errors import (
     ModelkeepError,
     Refused,
 )
+from modelkeep.core.leftovers import temp_name
 from modelkeep.core.values import State
 from modelkeep.core.workflows import data
 

@@ -8,34 +8,24 @@ that rename are after the only lines that sync. Knows nothing of what the bytes 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ctypes
 import errno
 import functools
 import os
-import re
 import stat
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from modelkeep.core.errors import StoreFailed
+from modelkeep.core.leftovers import sweep_once, temp_name
 from modelkeep.core.paths import Tree
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 #: From this many files on, syncing the file system once is cheaper than syncing each.
 MANY = 8
-#: A temporary file untouched for this long (seconds) belongs to a program that was killed.
-STALE = 3600.0
-_TEMP = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
-
-
-def temp_name() -> str:
-    """A name in the form DVC's own clean-up recognises: a dot, 22 URL-safe characters, `.tmp`."""
-    return f".{base64.urlsafe_b64encode(os.urandom(16)).rstrip(b'=').decode()}.tmp"
 
 
 def write_file(tree: Tree, relpath: str, data: bytes, *, mode: int | None = None) -> None:
@@ -45,7 +35,7 @@ def write_file(tree: Tree, relpath: str, data: bytes, *, mode: int | None = None
     with the cause; then the old file is untouched and no temporary file stays.
     """
     with _os_errors(relpath), tree.parent(relpath, create=True) as (fd, name):
-        _sweep_once(os.fspath(tree.path(relpath).parent))
+        sweep_once(os.fspath(tree.path(relpath).parent))
         temp = _sibling(name)
         try:
             _create(temp, data, _mode_for(name, fd, mode), fd)
@@ -55,30 +45,6 @@ def write_file(tree: Tree, relpath: str, data: bytes, *, mode: int | None = None
                 os.unlink(temp, dir_fd=fd)
             raise
         sync_folder(fd if fd is not None else os.path.dirname(name))
-
-
-def sweep(folder: str, older: float = STALE) -> int:
-    """Remove the temporary files that killed programs left directly in `folder`, and return how many.
-
-    Those younger than `older` seconds may belong to somebody at work, and stay. Raises nothing.
-    """
-    removed = 0
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name[0] != "." or not _TEMP.fullmatch(entry.name):
-                continue
-            with contextlib.suppress(OSError):
-                facts = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(facts.st_mode) and time.time() - facts.st_mtime >= older:
-                    os.unlink(entry.path)
-                    removed += 1
-    return removed
-
-
-@functools.cache
-def _sweep_once(folder: str) -> None:
-    """What a kill left is from before this program began, so one look at each folder is enough."""
-    sweep(folder)
 
 
 def fill_new(path: str, fill: Callable[[int], int]) -> int:

@@ -69,8 +69,11 @@ def _let_go(session: Session) -> bool:
     """Close the project and wait for the threads beside the window, which may not outlive it; says if they ended."""
     session.close()
     session.jobs.cancel_all()
-    here = threading.main_thread()
-    return wait_until(lambda: all(one is here or not one.daemon for one in threading.enumerate()), 3)
+
+    def at_work() -> bool:
+        return any(one.daemon and not one.name.startswith("Dummy") for one in threading.enumerate())
+
+    return wait_until(lambda: not at_work(), 3)
 
 
 def application(argv: list[str]) -> QApplication:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from modelkeep.core.engine.statmemory import StatMemory
 from modelkeep.core.errors import CorruptObject, NotFound, Refused, StoreFailed
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import Cancelled, Progress
+from modelkeep.core.stores.base import Incoming
 from modelkeep.core.values import ObjectId
 
 
@@ -298,3 +300,20 @@ def test_killed_at_any_moment_no_wrong_object_and_the_next_run_completes(tmp_pat
     assert objects(cache) == {builders.md5(data) for data in files.values()}
     cache.sweep(older=0)
     assert not temps(cache.root)
+
+
+def test_what_a_fetch_has_staged_is_nobodys_leftover(cache: Cache) -> None:
+    """Somebody else's `add` in the meantime sweeps the folder that both stage their files in."""
+    first = b"came an hour ago over a slow line"
+    names = [hashlib.md5(data).hexdigest() for data in (first, b"second")]
+
+    def items() -> Iterator[Incoming]:
+        yield Incoming(f"files/md5/{names[0][:2]}/{names[0][2:]}", iter([first]), len(first))
+        for temp in (cache.root / "files/md5").glob(".*.tmp"):
+            os.utime(temp, (time.time() - 7200,) * 2)
+        cache.sweep()
+        yield Incoming(f"files/md5/{names[1][:2]}/{names[1][2:]}", iter([b"second"]), 6)
+
+    done: dict[str, int] = {}
+    cache.store.write_many(items(), Progress(), done.__setitem__, lambda key, error: pytest.fail(str(error)))
+    assert len(done) == 2 and cache.has(ObjectId(names[0]), len(first))

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import STALE, Batch, make_folder, store_failed, sweep
+from modelkeep.core.durable import Batch, make_folder, store_failed
 from modelkeep.core.engine.cache_copy import copy_hashing, write_all
 from modelkeep.core.engine.cache_insert import Inserted, Insertion, Source
 from modelkeep.core.engine.hashing import hash_bytes
 from modelkeep.core.engine.objectstore import ObjectStore
 from modelkeep.core.engine.statmemory import StatMemory
 from modelkeep.core.errors import CorruptObject, NotFound, StoreFailed
+from modelkeep.core.leftovers import STALE, flocked, sweep
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores.local import LocalStore
@@ -32,6 +33,8 @@ BATCH_FILES = 2000
 BATCH_BYTES = 256 << 20
 #: Seconds; the same as STALE where no insertion is at work: what is younger may be DVC's, which tells nobody.
 _MOMENT = 300.0
+#: The same while somebody is at work, who may take long for one huge file.
+_AGES = 86400.0
 _OBJECTS = "files/md5"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -98,7 +101,7 @@ class Cache(ObjectStore):
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
         """While it lasts, no program takes the temporary files of insertions for leftovers."""
-        with _flocked(os.path.join(self.root, _OBJECTS), alone=False):
+        with flocked(os.path.join(self.root, _OBJECTS), alone=False):
             yield
 
     def put(self, data: bytes, *, is_dir: bool = False) -> ObjectId:
@@ -172,8 +175,8 @@ class Cache(ObjectStore):
         except OSError as error:
             raise store_failed(error, str(self.root)) from error
         top = os.path.join(self.root, _OBJECTS)
-        with _flocked(top, alone=True) as is_alone:
-            sweep(top, _MOMENT if is_alone else STALE)
+        with flocked(top, alone=True) as is_alone:
+            sweep(top, _MOMENT if is_alone else _AGES)
 
     def _check_space(self, need: int) -> None:
         need += need // 20
@@ -270,33 +273,8 @@ class Cache(ObjectStore):
         """
         top = os.path.join(self.root, _OBJECTS)
         folders = [top, *(os.path.join(top, f"{number:02x}") for number in range(256))]
-        return sum(sweep(folder, older) for folder in folders)
-
-
-@contextlib.contextmanager
-def _flocked(folder: str, *, alone: bool) -> Iterator[bool]:
-    """Hold a lock on `folder` itself, shared (waiting a moment for it) or `alone` (or not at all); yields
-    whether it is held.
-
-    The system frees it when the program ends, however it ends. Where folders cannot be locked, it is not had.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield False
-        return
-    fd = -1
-    try:
-        try:
-            fd = os.open(folder, os.O_RDONLY)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
-            held = True
-        except OSError:
-            held = False
-        yield held
-    finally:
-        if fd >= 0:
-            os.close(fd)
+        with flocked(top, alone=True) as is_alone:
+            return sum(sweep(folder, older if is_alone else _AGES) for folder in folders)
 
 
 def _groups(sources: Iterable[Source]) -> Iterator[list[Source]]:

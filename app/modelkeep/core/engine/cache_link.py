@@ -12,9 +12,9 @@ import os
 import stat
 from pathlib import Path
 
-from modelkeep.core.durable import temp_name
 from modelkeep.core.engine.cache import Cache
 from modelkeep.core.engine.cache_copy import clone
+from modelkeep.core.leftovers import temp_name
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import ObjectId
 

@@ -25,7 +25,6 @@ from modelkeep.core.durable import (
     sync_file_system,
     sync_files,
     sync_folder,
-    temp_name,
     write_file,
 )
 from modelkeep.core.engine.cache_link import LINKED, Links
@@ -34,6 +33,7 @@ from modelkeep.core.engine.workspace_checkout import CheckoutPlan, Placing, Remo
 from modelkeep.core.engine.workspace_hash import same_file
 from modelkeep.core.engine.workspace_site import OWN, Site
 from modelkeep.core.errors import CorruptObject, Refused, StoreFailed
+from modelkeep.core.leftovers import temp_name
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import Batch, make_folder, store_failed, sweep, sync_folder
+from modelkeep.core.durable import Batch, make_folder, store_failed, sync_folder
 from modelkeep.core.errors import StoreFailed, UnsafePath
+from modelkeep.core.leftovers import flocked, sweep
 from modelkeep.core.paths import Tree, safe_relpath
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 from modelkeep.core.stores.base import Done, Failed, Incoming, Item, Store, Traits, checked, missing
@@ -134,12 +136,13 @@ class LocalStore(Store):
         self._make_folders("")
         batch = Batch(self._tree, mode=self._file_mode, folder_mode=self._dir_mode)
         staged: list[Item] = []
-        made: set[str] = set()
         size = 0
-        try:
+        with contextlib.ExitStack() as held:
+            held.callback(batch.discard)  # what is committed then is left
+            ready = functools.cache(functools.partial(self._prepare_stage, held))
             for item in items:
                 progress.check()
-                written = self._stage(batch, item, made, progress, failed)
+                written = self._stage(batch, item, ready, progress, failed)
                 if written is None:
                     continue
                 staged.append(Item(item.key, written))
@@ -148,19 +151,25 @@ class LocalStore(Store):
                     self._commit(batch, staged, done)
                     staged, size = [], 0
             self._commit(batch, staged, done)
-        except BaseException:
-            batch.discard()
-            raise
+
+    def _prepare_stage(self, held: contextlib.ExitStack, folder: str) -> None:
+        """Make `folder` one to stage files in, which nobody takes for leftovers while `held` lasts."""
+        self._make_folders(folder)
+        place = os.fspath(self.root / folder)
+        sweep(place, _STALE)
+        held.enter_context(flocked(place, alone=False))
 
     def _stage(
-        self, batch: Batch, item: Incoming, made: set[str], progress: Progress, failed: Failed
+        self,
+        batch: Batch,
+        item: Incoming,
+        ready: Callable[[str], None],
+        progress: Progress,
+        failed: Failed,
     ) -> int | None:
         try:
-            folder = checked(item.key).rpartition("/")[0]
-            if (above := folder.rpartition("/")[0]) not in made:
-                self._make_folders(above)
-                sweep(os.fspath(self.root / above), _STALE)
-                made.add(above)
+            above = checked(item.key).rpartition("/")[0].rpartition("/")[0]
+            ready(above)
             content = _counted(item, progress) if item.whole is None else _at_once(item, item.whole, progress)
             # Made in the folder above: new files spread over 256 folders take the disk twice as long.
             written = batch.stage(item.key, content, above)

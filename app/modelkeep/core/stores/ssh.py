@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from modelkeep.core.durable import temp_name
 from modelkeep.core.errors import ConnectionLost, StoreFailed, UnsafePath
+from modelkeep.core.leftovers import temp_name
 from modelkeep.core.paths import safe_relpath
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores import sftp_wire as wire
@@ -45,7 +45,7 @@ from modelkeep.core.stores.ssh_send import Sending
 from modelkeep.core.stores.ssh_shell import Shell
 
 BATCH_FILES = 4096
-_LONGEST_LISTING = 1 << 30  # bytes; some ten million files
+_LONGEST_LISTING = 128 << 20  # bytes; some million files, more are listed folder by folder
 _OTHERS = 5  # sshd allows ten sessions in a connection, counting commands
 _IDLE = 2  # sessions kept open for the next call
 _SETTLE = 1.0  # seconds for cleaning up after a cancel
@@ -191,6 +191,8 @@ class SshStore(Store):
             script = folder_script(wanted)
             listed = self._listed(script, progress, most_output(wanted)) if script else None
             if listed is not None:
+                if not listed.sizes and not listed.links:
+                    self._sizes(wanted[:1], progress)  # says so if it is a folder that may not be entered
                 return self._with_links(wanted, listed, progress)
             with suppress(TooMany, StoreFailed), self._session(progress) as session:
                 return list_sizes(session, wanted, self._path, progress)

@@ -28,6 +28,9 @@ class Server:
         self._place = f"cd -- {shlex.quote(root or '.')}"
         self._every = limits.silence / 3
         self._shell = shell
+        self.must_sync = (
+            False  # names were given that are not durable yet, perhaps over a connection that broke
+        )
 
     def check(self, connection: Connection, sent: list[Sent], progress: Progress) -> Check:
         """Let the server begin to hash these files; the Check collects the result."""
@@ -37,12 +40,17 @@ class Server:
         # `sync -f` makes the content durable before it is renamed, at the price of one sync for all files.
         command = f"{self._place} && {{ sync -f . 2>/dev/null || sync; md5sum -- {shlex.join(names)}; }}"
         started = connection.start(command, progress) if len(command) < _LONGEST else None
+        if started is None:  # nothing may count as sent that this server has not hashed
+            raise connection.lost(OSError("The server refused to hash what it has received."))
         return Check(sent, started, self._every)
 
     def sync(self, connection: Connection, progress: Progress) -> None:
         """Make the new names durable too."""
         if self._shell.can("md5sum"):
-            self._shell.run(connection, "sync -f . 2>/dev/null || sync", progress)
+            said = self._shell.run(connection, "sync -f . 2>/dev/null || sync", progress)
+            if said is None or not said.is_well:
+                raise connection.lost(OSError("The server did not make the new names durable."))
+        self.must_sync = False
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,8 @@ class Connection:
             with progress.interrupting(self.abort):
                 channel = self._channel(window)
                 channel.exec_command(command)
+        except StoreFailed as error:
+            raise self.lost(error) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             if not self.is_alive:
                 raise self.lost(error) from error
@@ -216,6 +218,11 @@ class Connection:
     def _channel(self, window: int | None = None) -> Any:
         try:
             return self._transport.open_session(window_size=window, timeout=self._limits.silence)
+        except paramiko.ChannelException as error:
+            if not self.is_alive:
+                raise self.lost(error) from error
+            host = self.route.address.host
+            raise StoreFailed(f"{host} allows no further session in a connection.") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self.lost(error) from error
 

@@ -47,7 +47,6 @@ class Sending:
         self._done = done
         self._failed = failed
         self._under_way: dict[str, Command] = {}  # by the temporary folder of their parcel
-        self._must_sync = False
 
     def run(self, batches: Iterable[list[Incoming]], where: str) -> None:
         """Send all batches; `where` names the server in messages."""
@@ -59,7 +58,7 @@ class Sending:
             before = after
         for finish in before:
             finish()
-        if self._must_sync:
+        if self._server.must_sync:
             self._server.sync(self._connection, self._progress)
 
     def unfinished(self) -> list[str]:
@@ -110,7 +109,7 @@ class Sending:
 
     def _send_each(self, items: list[Incoming], where: str) -> Finish:
         """Send in parts that the server can hash by one command each; the last is left to be finished."""
-        self._must_sync = True
+        self._server.must_sync = True
         finish: Finish = _nothing
         for part in _parts(items) if self._shell.can("md5sum") else [items]:
             sent = self._uploads.send(part)

@@ -79,8 +79,10 @@ class Shell:
         if len(line) > _LONGEST:
             return None
         command = connection.start(line, progress, window)
-        if command is None:
-            self.abilities = frozenset()
+        if command is None and self.abilities is None:
+            self.abilities = (
+                frozenset()
+            )  # later it may be a server without a free process, not without commands
         return command
 
     def learn(self, line: bytes | None) -> None:

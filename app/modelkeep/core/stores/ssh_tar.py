@@ -12,7 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from modelkeep.core.durable import temp_name
+from modelkeep.core.leftovers import temp_name
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores.base import Done, Failed, Incoming
 from modelkeep.core.stores.ssh_connect import Command

@@ -24,6 +24,8 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,98}")
 _SCRIPT = "tar -c -h -b 64 -f - -T - 2>/dev/null; exit"  # at once: more output would look like content
 _BLOCK = 512
 _PIECE = 1 << 18
+_PASSED = 8 << 20  # bytes that are passed over at most to go on with the same stream
+_OCTAL = re.compile(rb" *[0-7]+[\x00 ]*")
 _PLAIN = (b"0", b"\x00")
 _EXTRA = (b"x", b"g")  # more about the file that follows
 _GREETING = 1 << 16  # bytes; what an account may print before a script starts
@@ -146,7 +148,7 @@ class _Stream:
             name, kind = block[:100].rstrip(b"\x00"), block[156:157]
             if not name:
                 raise _Ended
-            size = int(block[124:136].rstrip(b"\x00 "), 8) if block[124] < 128 else _large(block[124:136])
+            size = _size(block[124:136])
             if kind in _PLAIN:
                 return name.decode("ascii"), size
             if kind in _EXTRA:
@@ -156,16 +158,19 @@ class _Stream:
 
     def content(self, size: int) -> Iterator[bytes]:
         """The next `size` bytes in pieces."""
-        while size:
+        while size > 0:
             piece = self._some(min(size, _PIECE))
             size -= len(piece)
             self._left -= len(piece)
             yield piece
 
     def skip_rest(self) -> None:
-        """Pass over what is left of a content."""
+        """Pass over what is left of a content; of a large one nothing more is taken, and the stream is over."""
+        if self._left > _PASSED:
+            self._is_over = True
+            self._command.close()
         try:
-            while self._left and not self._is_over:
+            while self._left > 0 and not self._is_over:
                 self._left -= len(self._some(self._left))
         except _Ended:
             self._is_over = True
@@ -196,5 +201,10 @@ class _Stream:
         return bool(self._data)
 
 
-def _large(field: bytes) -> int:
-    return int.from_bytes(field, "big") & ((1 << 88) - 1)
+def _size(field: bytes) -> int:
+    """What a header says its content takes; raises _Ended for what no tar writes."""
+    if field[0] >= 128:
+        return int.from_bytes(field, "big") & ((1 << 88) - 1)
+    if not _OCTAL.fullmatch(field):
+        raise _Ended
+    return int(field.strip(b"\x00 "), 8)
