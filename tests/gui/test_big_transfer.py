@@ -18,7 +18,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 import builders
-from gui_stall import MachineWatch, StallWatch
+from gui_stall import MachineWatch, StallWatch, unless_machine_is_busy
 from modelkeep.core.values import Secret
 from modelkeep.core.workflows import data, setup
 from modelkeep.gui.jobs import Job, State
@@ -155,5 +155,6 @@ def test_the_window_stays_alive_and_cancel_is_quick(
             assert not data.not_proven(project, project.workspace.outputs().outputs, remote="lab")
             assert len(remote.listing()) == (FILES + 2) * (attempt + 1)
         if found.holds:
-            break
-    assert found.holds, found
+            return
+    unless_machine_is_busy(found.machine)
+    pytest.fail(str(found))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject
 
-from gui_stall import MachineWatch, StallWatch
+from gui_stall import MachineWatch, StallWatch, unless_machine_is_busy
 from modelkeep.core.errors import ConnectionLost
 from modelkeep.core.progress import Progress, Reading
 from modelkeep.core.values import Change, Changes
@@ -198,9 +198,13 @@ def test_the_window_never_waits_for_workers(qtbot, running, tmp_path: Path):
                 sum(i * i for i in range(400))
                 progress.advance(4096, files=1)
 
-    with MachineWatch() as machine, StallWatch() as watch:
-        for number in range(4):
-            running.start(str(number), work, jobs.REPOSITORY if number == 3 else jobs.READING)
-        idle(qtbot, running)
-        qtbot.wait(60)
-    assert watch.worst < 0.2 + 2 * machine.worst  # as in test_big_transfer
+    for _ in range(3):  # as in test_big_transfer
+        with MachineWatch() as machine, StallWatch() as watch:
+            for number in range(4):
+                running.start(str(number), work, jobs.REPOSITORY if number == 3 else jobs.READING)
+            idle(qtbot, running)
+            qtbot.wait(60)
+        if watch.worst < 0.2 + 2 * machine.worst:
+            return
+    unless_machine_is_busy(machine.worst)
+    pytest.fail(f"the window waited {watch.worst} s, a process that does nothing {machine.worst} s")
