@@ -11,8 +11,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
-import socket
 import time
 
 from modelkeep.core.durable import store_failed
@@ -29,8 +27,10 @@ class HardlinkLock:
     def __init__(self, tree: Tree, relpath: str) -> None:
         self._tree = tree
         self._relpath = relpath
+        import socket  # here, because most projects never take such a lock
+
         folder = relpath.rpartition("/")[0]
-        who = f"{tree.root / relpath}|{socket.gethostname()}|{os.getpid()}|{secrets.randbits(63)}"
+        who = f"{tree.root / relpath}|{socket.gethostname()}|{os.getpid()}|{os.urandom(8).hex()}"
         name = hashlib.md5(who.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         self._claim = f"{folder}/{name}.lock"
         self._held = False

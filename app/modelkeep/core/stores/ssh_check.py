@@ -14,11 +14,10 @@ from modelkeep.core.progress import Progress
 from modelkeep.core.stores.limits import Limits
 from modelkeep.core.stores.sftp_small import Sent
 from modelkeep.core.stores.ssh_connect import Command, Connection
-from modelkeep.core.stores.ssh_shell import Shell
+from modelkeep.core.stores.ssh_shell import LONGEST, SYNC, Shell
 
 _LINE = re.compile(rb"([0-9a-f]{32}) [ *]([A-Za-z0-9_./-]+)")
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
-_LONGEST = 100_000  # bytes; a Linux server takes 128 KiB in one argument
 
 
 class Server:
@@ -28,9 +27,8 @@ class Server:
         self._place = f"cd -- {shlex.quote(root or '.')}"
         self._every = limits.silence / 3
         self._shell = shell
-        self.must_sync = (
-            False  # names were given that are not durable yet, perhaps over a connection that broke
-        )
+        #: Names were given that are not durable yet, perhaps over a connection that broke since.
+        self.must_sync = False
 
     def check(self, connection: Connection, sent: list[Sent], progress: Progress) -> Check:
         """Let the server begin to hash these files; the Check collects the result."""
@@ -38,8 +36,8 @@ class Server:
         if not names or not self._shell.can("md5sum"):
             return Check(sent, None, self._every)
         # `sync -f` makes the content durable before it is renamed, at the price of one sync for all files.
-        command = f"{self._place} && {{ sync -f . 2>/dev/null || sync; md5sum -- {shlex.join(names)}; }}"
-        started = connection.start(command, progress) if len(command) < _LONGEST else None
+        command = f"{self._place} && {{ {SYNC}; md5sum -- {shlex.join(names)}; }}"
+        started = connection.start(command, progress) if len(command) < LONGEST else None
         if started is None:  # nothing may count as sent that this server has not hashed
             raise connection.lost(OSError("The server refused to hash what it has received."))
         return Check(sent, started, self._every)
@@ -47,7 +45,7 @@ class Server:
     def sync(self, connection: Connection, progress: Progress) -> None:
         """Make the new names durable too."""
         if self._shell.can("md5sum"):
-            said = self._shell.run(connection, "sync -f . 2>/dev/null || sync", progress)
+            said = self._shell.run(connection, SYNC, progress)
             if said is None or not said.is_well:
                 raise connection.lost(OSError("The server did not make the new names durable."))
         self.must_sync = False

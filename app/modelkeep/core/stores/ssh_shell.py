@@ -19,7 +19,9 @@ from modelkeep.core.stores.ssh_connect import Command, Connection
 PRINTS, ROOT = "printf", "root"
 _PROGRAMS = ("find", "grep", "md5sum", "mkdir", "mv", "rm", "stat", "sync", "tar")
 _HEAD, _TAIL = b"=modelkeep=", b"=ended="
-_LONGEST = 100_000  # bytes; a Linux server takes 128 KiB in one argument
+LONGEST = 100_000  # bytes of a command; a Linux server takes 128 KiB in one argument
+#: Makes durable what is on the file system of the folder the script is in.
+SYNC = "sync -f . 2>/dev/null || sync"
 _LOOK = (
     "export LC_ALL=C; printf =modelkeep=; "
     f"for p in {' '.join(_PROGRAMS)}; do command -v $p >/dev/null 2>&1 && printf ' %s' $p; done; "
@@ -76,13 +78,11 @@ class Shell:
         made = f"mkdir -p -- {self.place}; " if make else ""
         whole = f"{_LOOK}{made}cd -- {self.place} && {{ {script}; }}; r=$?; echo; echo =ended= $r"
         line = f"exec sh -c {shlex.quote(whole)}"
-        if len(line) > _LONGEST:
+        if len(line) > LONGEST:
             return None
         command = connection.start(line, progress, window)
         if command is None and self.abilities is None:
-            self.abilities = (
-                frozenset()
-            )  # later it may be a server without a free process, not without commands
+            self.abilities = frozenset()  # a later refusal may mean that no process is free just now
         return command
 
     def learn(self, line: bytes | None) -> None:

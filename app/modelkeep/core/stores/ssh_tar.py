@@ -16,7 +16,7 @@ from modelkeep.core.leftovers import temp_name
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores.base import Done, Failed, Incoming
 from modelkeep.core.stores.ssh_connect import Command
-from modelkeep.core.stores.ssh_shell import ROOT, Shell
+from modelkeep.core.stores.ssh_shell import ROOT, SYNC, Shell
 
 LARGEST = 1 << 20  # bytes; larger objects are sent by themselves
 FEW = 8  # fewer objects are not worth a script
@@ -31,7 +31,6 @@ _REST = b"ustar\x0000".rjust(100 + 8, b"\x00").ljust(355, b"\x00")
 
 # `m` renames the files of one folder. A folder that is a link could lead to another disk, where mv would copy.
 _MOVE = 'm() { [ ! -d "$t/$1" ] || { [ ! -h "$2" ] && mv -f -- "$t/$1"/* "$2"/; }; }'
-_SYNC = "{ sync -f . 2>/dev/null || sync; }"
 _STALE = "find . -maxdepth 1 -type d -name '.modelkeep-*.tmp' -mtime +1 -exec rm -rf -- {} + 2>/dev/null"
 
 
@@ -59,10 +58,10 @@ class Parcel:
         parent = shlex.quote(self._parent or ".")
         return (
             f"t={self._temp}; {_MOVE}; mkdir -p -- {parent} && cd -- {parent} && mkdir -- $t || exit 3; {_STALE}; "
-            f"if tar -x -o -m -f - ; then (sync -f . 2>/dev/null || sync) & "
+            f"if tar -x -o -m -f - ; then ({SYNC}) & "
             "n=$(md5sum -c $t/sums 2>/dev/null | grep -c ': OK$'); wait $! && [ -e $t/end-$n ] && "
             f'{{ set --; for d in {" ".join(names.values())}; do [ -d $d ] || set -- "$@" $d; done; '
-            f'[ $# = 0 ] || mkdir -p -- "$@"; }} && {moves} && rm -rf -- $t && {_SYNC}; else false; fi; '
+            f'[ $# = 0 ] || mkdir -p -- "$@"; }} && {moves} && rm -rf -- $t && {{ {SYNC}; }}; else false; fi; '
             "r=$?; [ $r = 0 ] || rm -rf -- $t; [ $r = 0 ]"
         )
 
