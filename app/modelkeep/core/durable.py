@@ -17,10 +17,10 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from modelkeep.core.errors import StoreFailed
 from modelkeep.core.leftovers import sweep_once, temp_name
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import Tree
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

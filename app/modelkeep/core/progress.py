@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from modelkeep.core.nouns import dataclass
 
 
 class Cancelled(Exception):

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from modelkeep.core.errors import UnsafePath
+from modelkeep.core.nouns import dataclass, field
 
 _HASH = re.compile(r"[0-9a-f]{32}")
 

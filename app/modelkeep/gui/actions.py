@@ -7,12 +7,12 @@ Menus, toolbar, context menus and the command palette are lists of names from he
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.gui import bringback, commands, comparing, conditions, placing, theme, wording
 from modelkeep.gui.commands import Run, wish
 from modelkeep.gui.conditions import Condition

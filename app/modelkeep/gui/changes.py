@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.values import Snapshot, Status
 from modelkeep.gui import signs
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.gui import theme, wording
 
 _ROLE = Qt.ItemDataRole

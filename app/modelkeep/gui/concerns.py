@@ -6,10 +6,10 @@ Read on a worker's thread; shown as banners. Knows no widget.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from modelkeep.core.errors import InvalidFile, Refused
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.workflows import interrupted, publish, setup

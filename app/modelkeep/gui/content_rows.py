@@ -6,10 +6,10 @@ Building the rows of a folder with a hundred thousand files takes a moment, so i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.core.errors import ModelkeepError
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Manifest, Output, Snapshot, State, Status

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QGridLayout, QPlainTextEdit, QSizePolicy, QStackedWidget, QWidget
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.gui import theme, wording
 from modelkeep.gui.preview import Shown
 from modelkeep.gui.signs import Sign

@@ -8,7 +8,6 @@ folder of a hundred thousand files opens at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import (
@@ -20,6 +19,7 @@ from PySide6.QtCore import (
     Qt,
 )
 
+from modelkeep.core.nouns import replace
 from modelkeep.gui.columns import (
     ASIDE,
     ROW,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QDialog, QLineEdit, QWidget
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.gui import signs, theme, wording
 from modelkeep.gui.actions import ActionSet
 from modelkeep.gui.models import Column, Placeholder, RowsModel

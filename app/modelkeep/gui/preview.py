@@ -7,11 +7,11 @@ more pixels than the limit: the size is read before anything is decoded (safety 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QSize, Qt
 from PySide6.QtGui import QImage, QImageReader
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.gui import wording
 from modelkeep.gui.wording import translate
 

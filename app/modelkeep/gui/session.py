@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from modelkeep.core.credentials import NO_QUESTIONS, Questions, Vault, open_vault
 from modelkeep.core.errors import UnknownHost
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.settings import Remembered, Settings

@@ -6,13 +6,13 @@ the user chose one of them. Everything here belongs to the GUI thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from functools import cache
 
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette
 from PySide6.QtWidgets import QApplication
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.gui import icons, style
 
 #: Distances in pixels: everything is a multiple of the grid, or half of it.
@@ -157,7 +157,7 @@ def is_dark() -> bool:
 @cache
 def icon(meaning: str, role: str = "icon") -> QIcon:
     """The icon for `meaning` in the colour of `role`; it follows every change of theme by itself."""
-    assert role in {field.name for field in fields(Colours)}
+    assert role in Colours.__annotations__
 
     def tint(mode: QIcon.Mode) -> QColor:
         return colour("faint" if mode == QIcon.Mode.Disabled else role)

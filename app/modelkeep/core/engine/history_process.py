@@ -17,12 +17,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from modelkeep.core.engine.history_errors import GitCommandFailed, explain
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 
 if TYPE_CHECKING:

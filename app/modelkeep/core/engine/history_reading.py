@@ -10,13 +10,13 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelkeep.core.engine import history_objects, history_refs, history_trust
 from modelkeep.core.engine.history_process import GitProgram
 from modelkeep.core.errors import NotFound, Refused
+from modelkeep.core.nouns import replace
 from modelkeep.core.paths import visible
 from modelkeep.core.values import Version, VersionKind, VersionList
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from modelkeep.core.engine.history_errors import GitCommandFailed, explain, redact
 from modelkeep.core.engine.history_process import GitProgram
 from modelkeep.core.engine.history_trust import Setting, dangerous, hooks, misleading, settings
 from modelkeep.core.errors import NotFound, Refused, UsageError
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import Progress
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from modelkeep.core.engine.history_process import GitProgram
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
 
 _STARTS = re.compile(

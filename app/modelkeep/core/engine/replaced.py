@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from modelkeep.core.durable import write_file
 from modelkeep.core.errors import InvalidFile, NotFound, Refused, UnsafePath
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import Tree, safe_relpath, visible
 from modelkeep.core.settings import KnownExports
 from modelkeep.core.values import ObjectId

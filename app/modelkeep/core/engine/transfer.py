@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from modelkeep.core.engine.cache import Cache
 from modelkeep.core.engine.objectstore import ObjectStore
@@ -24,6 +23,7 @@ from modelkeep.core.engine.transfer_plan import (
 )
 from modelkeep.core.engine.transfer_read import Reader
 from modelkeep.core.errors import LoginFailed, ModelkeepError, StoreFailed
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 from modelkeep.core.stores.base import Incoming

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from modelkeep.core.engine.cache import Cache
 from modelkeep.core.engine.objectstore import ObjectStore
 from modelkeep.core.errors import CorruptObject, ModelkeepError, NotFound
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Manifest, ObjectId

@@ -5,7 +5,6 @@ The door to the `workspace_*` modules: it takes the locks and holds what they sh
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.engine.workspace_targets import project_paths
 from modelkeep.core.errors import Refused
 from modelkeep.core.formats.config import Config
+from modelkeep.core.nouns import replace
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import (
@@ -82,7 +82,7 @@ class Workspace:
             return found
         upstream, ahead, behind = history.upstream()
         changes, problems = self._git_changes(history)
-        return dataclasses.replace(
+        return replace(
             found,
             branch=branch,
             commit=commit,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from modelkeep.core.durable import write_file
 from modelkeep.core.engine.cache import Inserted, Source
@@ -21,6 +20,7 @@ from modelkeep.core.errors import MissingObjects, NotFound, UsageError
 from modelkeep.core.formats.ignore import with_ignored
 from modelkeep.core.formats.manifest import make_manifest
 from modelkeep.core.formats.metafile import Recorded, metafile_wdir, new_metafile, update_metafile
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Change, Changes, ObjectId, Output, Snapshot

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from modelkeep.core.engine.cache_link import is_linked
 from modelkeep.core.engine.workspace_hash import FileHashes, OnDisk
@@ -16,6 +15,7 @@ from modelkeep.core.engine.workspace_look import Seen, expected, hashes, look
 from modelkeep.core.engine.workspace_scan import Ignore, parents
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.formats.manifest import make_manifest
+from modelkeep.core.nouns import dataclass, field, replace
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import ObjectId, Output

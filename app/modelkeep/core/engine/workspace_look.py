@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from modelkeep.core.engine.workspace_hash import FileHashes, OnDisk
 from modelkeep.core.engine.workspace_scan import Ignore, Scan, scan_folder
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.errors import ModelkeepError
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Output

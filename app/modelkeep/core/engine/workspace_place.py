@@ -13,7 +13,6 @@ import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -34,6 +33,7 @@ from modelkeep.core.engine.workspace_hash import same_file
 from modelkeep.core.engine.workspace_site import OWN, Site
 from modelkeep.core.errors import CorruptObject, Refused, StoreFailed
 from modelkeep.core.leftovers import temp_name
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 

@@ -6,7 +6,6 @@ Plans anew under the lock, so that what is refused or replaced is what is true a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from modelkeep.core.engine.cache import Source
 from modelkeep.core.engine.replaced import Kept, folder_of, read_record, write_record
@@ -15,6 +14,7 @@ from modelkeep.core.engine.workspace_checkout import CheckoutPlan, Planner, plan
 from modelkeep.core.engine.workspace_place import Placement, unfinished_checkout
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.errors import MissingObjects, Refused, UnsavedChanges
+from modelkeep.core.nouns import replace
 from modelkeep.core.paths import Tree, visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Change, Changes, ObjectId, Output

@@ -10,11 +10,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelkeep.core.errors import InvalidFile, Refused, UnsafePath
 from modelkeep.core.formats.ignore import IgnoreRules, has_rules
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import read_small, safe_relpath, visible
 from modelkeep.core.progress import SILENT, Progress
 

@@ -6,13 +6,13 @@ Says nothing a user would delete data for: hashes may come from the memory of ea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from modelkeep.core.engine.workspace_look import Seen, expected, hashes, look
 from modelkeep.core.engine.workspace_scan import Ignore
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.formats.manifest import make_manifest
+from modelkeep.core.nouns import dataclass, replace
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Output, OutputStatus, Problem, Snapshot, State, Status
 

@@ -12,7 +12,6 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from modelkeep.core.engine.workspace_look import Seen, look
@@ -21,6 +20,7 @@ from modelkeep.core.engine.workspace_scan import Ignore, Scan, parents
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.errors import NotFound, Refused, Unsupported, UsageError
 from modelkeep.core.formats.metafile import parse_metafile
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import safe_relpath, visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Output, Snapshot

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 
 from modelkeep.core.engine.cache import Inserted, Source
 from modelkeep.core.engine.workspace_look import hashes, look
 from modelkeep.core.engine.workspace_scan import Ignore
 from modelkeep.core.engine.workspace_site import Site
 from modelkeep.core.errors import MissingObjects
+from modelkeep.core.nouns import replace
 from modelkeep.core.paths import Tree, visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import ObjectId, Output

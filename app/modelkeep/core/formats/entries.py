@@ -8,13 +8,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from modelkeep.core.errors import InvalidFile, UnsafePath
 from modelkeep.core.formats.kinds import kind_of
 from modelkeep.core.formats.manifest import make_manifest
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import safe_relpath, visible
 from modelkeep.core.values import ObjectId, Output
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.core.errors import InvalidFile, Unsupported
@@ -24,6 +23,7 @@ from modelkeep.core.formats.entries import (
     work_dir,
 )
 from modelkeep.core.formats.yamldoc import dump_yaml, load_for_update, load_yaml
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
 from modelkeep.core.values import ObjectId, Output
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from modelkeep.core.errors import UnsafePath, UsageError
 from modelkeep.core.formats.config_keys import REMOTE
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import visible
 from modelkeep.core.values import Secret
 

@@ -11,11 +11,11 @@ import enum
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from modelkeep.core.errors import NotFound, UsageError
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import safe_relpath, visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Secret

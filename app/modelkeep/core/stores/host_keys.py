@@ -16,11 +16,11 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from modelkeep.core.durable import store_failed, sync_folder
 from modelkeep.core.errors import HostKeyChanged
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.stores.base import Address
 
 _LARGEST = 16 << 20

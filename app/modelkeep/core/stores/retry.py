@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import TypeVar
 
 from modelkeep.core.errors import ConnectionLost
+from modelkeep.core.nouns import replace
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores.base import Done, Failed, Incoming, Item, Store, Traits
 

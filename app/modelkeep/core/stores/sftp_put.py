@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed
 from modelkeep.core.leftovers import temp_name
+from modelkeep.core.nouns import replace
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import sftp_wire as wire
 from modelkeep.core.stores.base import Done, Failed, Incoming, checked

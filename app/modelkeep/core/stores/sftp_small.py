@@ -8,11 +8,11 @@ sync several files at once, which costs hardly more than one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from modelkeep.core.errors import ModelkeepError, StoreFailed
 from modelkeep.core.leftovers import temp_name
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import sftp_wire as wire
 from modelkeep.core.stores.base import Failed, Incoming

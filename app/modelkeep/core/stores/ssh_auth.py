@@ -10,11 +10,11 @@ import base64
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from modelkeep.core.errors import ConnectionLost, LoginFailed, ModelkeepError
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import Cancelled
 from modelkeep.core.stores.base import Address, LoginProvider

@@ -11,11 +11,11 @@ import glob
 import os
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from modelkeep.core.errors import InvalidFile
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.stores.base import Address
 
 _DEPTH = 16  # OpenSSH's own limit for nested includes

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed, UnknownHost, Unsupported
+from modelkeep.core.nouns import replace
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores import host_keys
 from modelkeep.core.stores.base import LoginProvider, Trust

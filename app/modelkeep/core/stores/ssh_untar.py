@@ -11,9 +11,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from modelkeep.core.errors import ConnectionLost
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores.ssh_connect import Command, Connection
 from modelkeep.core.stores.ssh_shell import Shell

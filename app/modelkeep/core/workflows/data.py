@@ -7,7 +7,6 @@ proven, not assumed. Knows nothing of Git references; `publish` and `restore` bu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from modelkeep.core.engine.transfer import (
     TransferPlan,
@@ -18,6 +17,7 @@ from modelkeep.core.engine.transfer import (
     run_transfer,
 )
 from modelkeep.core.errors import CorruptObject, ModelkeepError, Unsupported
+from modelkeep.core.nouns import replace
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import WORKSPACE, Change, Changes, Output, Version

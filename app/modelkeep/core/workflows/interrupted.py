@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 from modelkeep.core.durable import write_file
 from modelkeep.core.engine.workspace_checkout import CheckoutPlan
 from modelkeep.core.errors import Refused
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
@@ -73,7 +73,7 @@ def refuse(project: Project) -> None:
 
 def begin(project: Project, switch: Switch, *, force: bool, progress: Progress = SILENT) -> Changes:
     """Put the restore on record and carry it out. Its data must be in the cache, its refusals dealt with."""
-    _journal(project).write(asdict(switch))
+    _journal(project).write({name: getattr(switch, name) for name in Switch.__slots__})
     return finish(project, switch, force=force, progress=progress)
 
 

@@ -8,11 +8,11 @@ Git is pushed, `undo` takes everything back. Knows nothing of screens; the engin
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.core.durable import write_file
 from modelkeep.core.errors import GitFailed, MissingObjects, ModelkeepError, NoRemote, Refused, UsageError
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project

@@ -6,10 +6,10 @@ Follows the tags alone, as `gto show` does. Asks nobody and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from modelkeep.core.formats.gto import version_sort_key
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.values import Version
 
 

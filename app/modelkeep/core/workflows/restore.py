@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modelkeep.core.engine.replaced import Replaced
 from modelkeep.core.engine.workspace_checkout import CheckoutPlan
 from modelkeep.core.errors import MissingObjects, NotFound, UnsavedChanges, UsageError
+from modelkeep.core.nouns import dataclass, field, replace
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project

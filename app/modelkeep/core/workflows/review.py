@@ -4,11 +4,11 @@ differs, and a first glance at the content. Needs no checkout and downloads no d
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from modelkeep.core.diff.tree import TreeDiff, compare_trees
 from modelkeep.core.errors import ModelkeepError, NotFound, Refused, UnsafePath
+from modelkeep.core.nouns import dataclass, replace
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import (

@@ -7,10 +7,10 @@ parts, one for each address. Reads metafiles, Git and the cache; contacts nobody
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from modelkeep.core.errors import InvalidFile, ModelkeepError, NoRemote, NotFound, Refused
 from modelkeep.core.formats.config import Config
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import WORKSPACE, ObjectId, Output, Snapshot, Version, VersionKind

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from modelkeep.core.credentials import NO_QUESTIONS, Questions, Vault
@@ -25,6 +24,7 @@ from modelkeep.core.errors import (
     Unsupported,
     UsageError,
 )
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import Tree
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QButtonGroup, QFileDialog, QLineEdit, QRadioButton, QWidget
 
 from modelkeep.core.errors import ModelkeepError
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import safe_relpath
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLineEdit, QWidget
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Changes, OutputStatus, State, Status

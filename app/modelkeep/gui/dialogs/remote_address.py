@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from PySide6.QtCore import QCoreApplication
 
+from modelkeep.core.nouns import dataclass, replace
 from modelkeep.core.values import Secret
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

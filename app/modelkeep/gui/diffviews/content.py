@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtGui import QImage
 
 from modelkeep.core.diff.tree import Row
 from modelkeep.core.errors import ModelkeepError
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Output, Version, VersionKind

@@ -6,10 +6,10 @@ Building them for a hundred thousand files takes a moment, so it is done in a jo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from modelkeep.core.diff.tree import Row, TreeDiff
 from modelkeep.core.errors import ModelkeepError
+from modelkeep.core.nouns import dataclass, replace
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Version, VersionKind

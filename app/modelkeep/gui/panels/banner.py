@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.gui import theme, wording
 from modelkeep.gui.actions import ActionSet
 from modelkeep.gui.concerns import Concerns

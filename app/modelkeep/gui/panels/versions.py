@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QWidget
 
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.values import (
     WORKSPACE,
     Presence,
