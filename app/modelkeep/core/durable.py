@@ -9,7 +9,6 @@ that rename are after the only lines that sync. Knows nothing of what the bytes 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import functools
 import os
@@ -304,18 +303,23 @@ def sync_file_system(path: str) -> bool:
         return False
     fd = os.open(path, os.O_RDONLY)
     try:
-        if syncfs(fd) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+        error = syncfs(fd)
     finally:
         os.close(fd)
+    if error:
+        raise OSError(error, os.strerror(error), path)
     return True
 
 
 @functools.cache
 def _syncfs() -> Callable[[int], int] | None:
+    """The system's own call for an open descriptor, which returns the number of the error or 0."""
     if not sys.platform.startswith("linux"):
         return None
-    return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    import ctypes
+
+    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    return None if call is None else lambda fd: ctypes.get_errno() if call(fd) else 0
 
 
 def _fsync(file: int) -> None:

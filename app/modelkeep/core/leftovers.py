@@ -9,14 +9,15 @@ import base64
 import contextlib
 import functools
 import os
-import re
 import stat
 import time
 from collections.abc import Iterator
 
+from modelkeep.core.patterns import pattern
+
 #: A temporary file untouched for this long (seconds) belongs to a program that was killed.
 STALE = 3600.0
-_TEMP = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
+_TEMP = pattern(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
 
 def temp_name() -> str:

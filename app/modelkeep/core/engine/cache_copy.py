@@ -10,9 +10,12 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from modelkeep.core.engine.hashing import CHUNK
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 #: From this size on a clone is tried: for small files a copy is quicker, because cloning flushes them first.
 CLONE_FROM = 4 << 20
@@ -55,6 +58,8 @@ def _hash(file: int, report: Report) -> tuple[str, int]:
 
 
 def _copy_overlapped(source: int, target: int, report: Report) -> tuple[str, int]:
+    from concurrent.futures import ThreadPoolExecutor
+
     digest, total = hashlib.md5(usedforsecurity=False), 0
     hashing: Future[None] | None = None
     with ThreadPoolExecutor(1) as hasher:

@@ -12,8 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from modelkeep.core.durable import Batch
 from modelkeep.core.engine.cache_copy import copy_hashing
@@ -21,6 +20,9 @@ from modelkeep.core.engine.statmemory import StatMemory
 from modelkeep.core.errors import NotFound, Refused, StoreFailed
 from modelkeep.core.paths import Tree, visible
 from modelkeep.core.progress import Cancelled, Progress
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 #: From this size on, two files are hashed at once; below it, handing over between threads costs more.
 LARGE = 4 << 20
@@ -74,6 +76,8 @@ class Insertion:
         return done
 
     def _run_large(self, batch: Batch, sources: Sequence[Source]) -> dict[str, Inserted]:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(2) as pool:
             futures = {one.path: pool.submit(self._insert_alone, batch, one) for one in sources}
             try:

@@ -7,9 +7,10 @@ import shlex
 
 from modelkeep.core.errors import Busy, ConnectionLost, GitFailed, ModelkeepError, UnsavedChanges
 from modelkeep.core.paths import visible
+from modelkeep.core.patterns import pattern
 
-_WEB_USER = re.compile(r"(https?://)[^/\s@]+@")
-_PASSWORD = re.compile(r"(\w+://[^/\s:@]+):[^/\s@]+@")
+_WEB_USER = pattern(r"(https?://)[^/\s@]+@")
+_PASSWORD = pattern(r"(\w+://[^/\s:@]+):[^/\s@]+@")
 
 
 class GitCommandFailed(GitFailed):
@@ -83,13 +84,13 @@ _KNOWN: tuple[tuple[str, str, str, str], ...] = (
         "See the details for what it said.",
     ),
 )
-_LOST = re.compile(
+_LOST = pattern(
     r"Could not resolve host|Connection (refused|timed out|reset|closed)|Network is unreachable|Failed to connect"
     r"|unexpected disconnect|early EOF|the remote end hung up|Operation timed out|No route to host"
 )
-_LOCK = re.compile(r"Unable to create '(?P<file>[^'\n]+\.lock)': File exists")
-_DUBIOUS = re.compile(r"detected dubious ownership in repository at '(?P<path>[^'\n]+)'")
-_OVERWRITE = re.compile(
+_LOCK = pattern(r"Unable to create '(?P<file>[^'\n]+\.lock)': File exists")
+_DUBIOUS = pattern(r"detected dubious ownership in repository at '(?P<path>[^'\n]+)'")
+_OVERWRITE = pattern(
     r"following (?:untracked working tree )?files? would be (?:overwritten|removed)[^\n]*\n(?P<paths>(?:\t[^\n]+\n?)+)"
     r"|local changes to the following files would be overwritten[^\n]*\n(?P<changed>(?:\t[^\n]+\n?)+)"
     r"|Updating the following directories would lose untracked files in them:\n(?P<folders>(?:\t[^\n]+\n?)+)"
@@ -141,8 +142,8 @@ def _local(stderr: str, detail: str) -> ModelkeepError | None:
 
 
 def _known(stderr: str, detail: str) -> ModelkeepError | None:
-    for cause, pattern, title, hint in _KNOWN:
-        if re.search(pattern, stderr):
+    for cause, said, title, hint in _KNOWN:
+        if re.search(said, stderr):
             return GitCommandFailed(title, cause=cause, detail=detail, hint=hint)
     if _LOST.search(stderr):
         return ConnectionLost(

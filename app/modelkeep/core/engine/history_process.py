@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from modelkeep.core.engine.history_errors import GitCommandFailed, explain
 from modelkeep.core.nouns import dataclass
+from modelkeep.core.patterns import pattern
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ _INHERITED = (
     "GIT_ICASE_PATHSPECS",
     "GIT_EXTERNAL_DIFF",
 )
-_PROGRESS_LINE = re.compile(r"^(?:remote: )?(?P<phase>[A-Z][\w ]+): +\d+% \((?P<done>\d+)/(?P<total>\d+)\)")
+_PROGRESS_LINE = pattern(r"^(?:remote: )?(?P<phase>[A-Z][\w ]+): +\d+% \((?P<done>\d+)/(?P<total>\d+)\)")
 #: No terminal to ask on, and one group to end with all its helpers.
 _APART: dict[str, Any] = {"start_new_session": True}
 _KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)

@@ -18,16 +18,17 @@ from modelkeep.core.engine.history_process import GitProgram
 from modelkeep.core.errors import NotFound, Refused
 from modelkeep.core.nouns import replace
 from modelkeep.core.paths import visible
+from modelkeep.core.patterns import pattern
 from modelkeep.core.values import Version, VersionKind, VersionList
 
 if TYPE_CHECKING:
     from modelkeep.core.engine.history_askpass import Ask
 
-_ID = re.compile(r"[0-9a-fA-F]{4,64}")
-_FULL_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_ID = pattern(r"[0-9a-fA-F]{4,64}")
+_FULL_ID = pattern(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _REF_ROOTS = ("refs/tags", "refs/heads", "refs/remotes")
 _TRACKED = ("*.dvc", "dvc.yaml", "dvc.lock")
-_GLOB = re.compile(r"[*?\[\]\\]")
+_GLOB = pattern(r"[*?\[\]\\]")
 
 
 class ReadableHistory:

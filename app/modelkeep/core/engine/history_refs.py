@@ -10,6 +10,7 @@ from typing import NamedTuple
 from modelkeep.core.errors import UsageError
 from modelkeep.core.formats.gto import parse_gto, version_sort_key
 from modelkeep.core.paths import visible
+from modelkeep.core.patterns import pattern
 from modelkeep.core.values import Version, VersionKind
 
 _REF_FIELDS = (
@@ -40,7 +41,7 @@ _KINDS = (
     ("refs/remotes/", VersionKind.REMOTE_BRANCH),
 )
 _OLDEST = datetime.min.replace(tzinfo=UTC)
-_BAD_NAME = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$|^[-/.@]|^@$")
+_BAD_NAME = pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$|^[-/.@]|^@$")
 
 
 class RefLine(NamedTuple):

@@ -12,11 +12,12 @@ from modelkeep.core.engine.history_trust import Setting, dangerous, hooks, misle
 from modelkeep.core.errors import NotFound, Refused, UsageError
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
+from modelkeep.core.patterns import pattern
 from modelkeep.core.progress import Progress
 
 _SCHEMES = ("ssh", "git+ssh", "ssh+git", "https", "http", "file")
-_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
-_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_REF = pattern(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
+_ID = pattern(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ the same value, are the user's wish and not listed (safety rule 5.3).
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from modelkeep.core.engine.history_process import GitProgram
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
+from modelkeep.core.patterns import pattern
 
-_STARTS = re.compile(
+_STARTS = pattern(
     r"""(?isx)
     filter\..*\.(clean|smudge|process) | merge\..*\.driver
     | diff\.(.*\.)?(command|textconv) | diff\.external
@@ -31,11 +31,11 @@ _STARTS = re.compile(
     """
 )
 #: These start nothing, but let a server write a file of the repository's choice, or listen to a login.
-_MISLEADS = re.compile(
+_MISLEADS = pattern(
     r"(?is)http\.(.*\.)?(cookiefile|savecookies|sslverify|sslcainfo|sslcapath|proxy)|remote\..*\.proxy"
 )
 #: These run whenever git touches a file, and no switch turns them off.
-_UNSTOPPABLE = re.compile(
+_UNSTOPPABLE = pattern(
     r"(?is)filter\..*\.(clean|smudge|process)|merge\..*\.driver|core\.gitproxy"
     r"|lfs\.(customtransfer|extension)\..*|lfs\.standalonetransferagent"
 )
@@ -93,6 +93,8 @@ def dangerous(every: tuple[Setting, ...]) -> tuple[Setting, ...]:
 
 def unstoppable(every: tuple[Setting, ...]) -> tuple[Setting, ...]:
     """Those of `dangerous` that fire on status, commit or switch whatever switches we set."""
+    if not any(one.scope in _OWN_SCOPES and _UNSTOPPABLE.fullmatch(one.key) for one in every):
+        return ()
     return tuple(one for one in dangerous(every) if _UNSTOPPABLE.fullmatch(one.key))
 
 

@@ -5,13 +5,13 @@ Every byte read through here is hashed before it counts. Knows no paths of the w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from modelkeep.core.engine.hashing import Verifier, verifying
 from modelkeep.core.errors import CorruptObject, InvalidFile, ModelkeepError, NotFound, StoreFailed
 from modelkeep.core.formats.manifest import parse_manifest
+from modelkeep.core.patterns import pattern
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores.base import Store
 from modelkeep.core.stores.local import LocalStore
@@ -20,7 +20,7 @@ from modelkeep.core.values import Manifest, ObjectId
 #: The largest manifest that is read, in bytes: some five million files.
 MANIFEST_LIMIT = 512 << 20
 _REMEMBERED_ENTRIES = 2_000_000
-_KEY = re.compile(r"(?:files/md5/)?[0-9a-f]{2}/[0-9a-f]{30}(?:\.dir)?")
+_KEY = pattern(r"(?:files/md5/)?[0-9a-f]{2}/[0-9a-f]{30}(?:\.dir)?")
 
 
 def object_of(key: str) -> ObjectId | None:

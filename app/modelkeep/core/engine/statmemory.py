@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,11 +31,19 @@ class StatMemory:
     """The remembered hashes of one project. `known` and `remember` may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Load the memory at `path`; one that is missing or damaged starts empty."""
+        """The memory at `path`, loaded when it is asked first; one that is missing or damaged starts empty."""
         self._path = path
-        self._known: dict[tuple[int, int], _Known] = {}
+        self._loaded: dict[tuple[int, int], _Known] | None = None
         self._fresh: dict[tuple[int, int], _Known] = {}
-        self._load()
+        self._loading = threading.Lock()
+
+    @property
+    def _known(self) -> dict[tuple[int, int], _Known]:
+        if self._loaded is None:
+            with self._loading:
+                if self._loaded is None:
+                    self._loaded = self._load()
+        return self._loaded
 
     def known(self, status: os.stat_result, *, legacy: bool = False) -> str | None:
         """The hash of the file with this status, if it was remembered and the file is untouched since."""
@@ -83,6 +91,8 @@ class StatMemory:
         fresh, self._fresh = self._fresh, {}
         if not fresh:
             return
+        import sqlite3
+
         rows = [(*key, *entry) for key, entry in fresh.items()]
         try:
             self._write(rows)
@@ -92,26 +102,31 @@ class StatMemory:
             self._forget_file()
 
     def _write(self, rows: list[tuple[int, int, int, int, int, str]]) -> None:
+        import sqlite3
+
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(self._path, timeout=5)) as base, base:
             base.execute(_TABLE)
             base.execute(f"PRAGMA user_version = {_VERSION}")
             base.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def _load(self) -> None:
+    def _load(self) -> dict[tuple[int, int], _Known]:
         if not self._path.is_file() or self._path.is_symlink():  # never another's database
             self._forget_file()
-            return
+            return {}
+        import sqlite3
+
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=5)) as base:
                 if base.execute("PRAGMA user_version").fetchone() != (_VERSION,):
                     raise sqlite3.DatabaseError("written by another version")
                 rows = base.execute("SELECT inode, legacy, mtime, ctime, size, hash FROM known").fetchall()
-            self._known = {row[:2]: row[2:] for row in rows}
+            return {row[:2]: row[2:] for row in rows}
         except sqlite3.OperationalError:
-            return  # busy or not readable: do without it this time
+            return {}  # busy or not readable: do without it this time
         except sqlite3.Error:
             self._forget_file()
+            return {}
 
     def _forget_file(self) -> None:
         with contextlib.suppress(OSError):

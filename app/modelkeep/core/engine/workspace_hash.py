@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from modelkeep.core.engine.hashing import hash_file, hash_legacy
@@ -64,6 +63,8 @@ class FileHashes:
         if len(large) < 2:
             found.update((key, self._compute(files[key], progress)) for key in large)
             return found
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(2) as pool:
             hashes = pool.map(lambda key: self._compute(files[key], progress), large)
             found.update(zip(large, hashes, strict=True))

@@ -13,14 +13,15 @@ from typing import Any
 
 from modelkeep.core.errors import InvalidFile, UsageError
 from modelkeep.core.formats.config_keys import ANY_REMOTE, NAMED, PATH_KEYS, SECRET_KEYS, SECTIONS
+from modelkeep.core.patterns import pattern
 
 Sections = dict[str, dict[str, str]]
 _Parsed = dict[str, dict[str, str | list[str]]]
 MAX_BYTES = 256 << 10
 _MAX_VALUE = 64 << 10
-_REFERENCE = re.compile(r"%\(([^)]*)\)s")
-_NAMED = re.compile(r'\s*(remote|machine|db)\s*"(.*)"\s*')
-_SCHEME = re.compile(r"\w+://")
+_REFERENCE = pattern(r"%\(([^)]*)\)s")
+_NAMED = pattern(r'\s*(remote|machine|db)\s*"(.*)"\s*')
+_SCHEME = pattern(r"\w+://")
 
 
 def parse_config(data: bytes, file: str) -> Sections:

@@ -6,7 +6,6 @@ Knows the keys DVC 3 accepts (dvc-format §1.3) and where a path may lead; nothi
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -16,6 +15,7 @@ from modelkeep.core.formats.kinds import kind_of
 from modelkeep.core.formats.manifest import make_manifest
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import safe_relpath, visible
+from modelkeep.core.patterns import pattern
 from modelkeep.core.values import ObjectId, Output
 
 CHECKSUMS: dict[str, Any] = {"md5": str, "etag": str, "checksum": str}
@@ -29,7 +29,7 @@ OUT: dict[str, Any] = {
 }  # fmt: skip
 LOCK_OUT: dict[str, Any] = {**CHECKSUMS, **META, "path": str, "cloud": dict, "hash": str, "files": list}
 _LISTED: dict[str, Any] = {**CHECKSUMS, **META, "relpath": str, "cloud": dict}
-_URL = re.compile(r"[A-Za-z][\w+.-]*://")
+_URL = pattern(r"[A-Za-z][\w+.-]*://")
 _UNQUOTED = (
     "Put the hash in quotes: without them YAML reads it as a number. DVC writes it as '…' for that reason."
 )

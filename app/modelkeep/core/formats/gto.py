@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from modelkeep.core.patterns import pattern
 from modelkeep.core.values import GtoName
 
 _NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9\-/_]*[a-zA-Z0-9])?"
@@ -13,16 +12,16 @@ _SEMVER = (
     rf"(?:-(?:{_NUMBER}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:{_NUMBER}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
     r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
 )
-_TAG = re.compile(
+_TAG = pattern(
     rf"(?P<artifact>(?:[a-zA-Z0-9\-_./]+=)?{_NAME})"
     rf"(?:(?:#(?P<stage>{_NAME})|@(?P<version>v{_SEMVER}))(?P<cancel>!?)|@(?P<word>deprecated|created))"
     r"(?:#(?P<counter>[0-9]{1,18}))?"
 )
-_VERSION = re.compile(
+_VERSION = pattern(
     rf"v?(?P<major>{_NUMBER})(?:\.(?P<minor>{_NUMBER}))?(?:\.(?P<patch>{_NUMBER}))?"
     r"(?:-(?P<pre>[0-9a-zA-Z.-]+))?(?:\+[0-9a-zA-Z.-]+)?"
 )
-_DIGITS = re.compile(r"([0-9]+)")
+_DIGITS = pattern(r"([0-9]+)")
 _LONGEST = 1024
 SortKey = tuple[tuple[int, int, str], ...]
 

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from modelkeep.core.errors import InvalidFile, Unsupported
 from modelkeep.core.paths import visible
+from modelkeep.core.patterns import pattern
 
 BUILT_IN = (".hg/", ".git/", ".git", ".dvc/")
 _FILE = ".dvcignore"
 _MAX_BYTES = 1 << 20
-_STARS = re.compile(r"\*(?!\*)")
-_ESCAPED = re.compile(r"([\[\]!*#?\\])")
+_STARS = pattern(r"\*(?!\*)")
+_ESCAPED = pattern(r"([\[\]!*#?\\])")
 
 
 def has_rules(text: bytes) -> bool:

@@ -7,18 +7,19 @@ one reading under YAML 1.2 and gives up on everything else, so that it can never
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-_LINE = re.compile(r"( *)((?:- )*)(?:([^\W\d][\w./@-]*):(?: (.+))?|(.+))")
+from modelkeep.core.patterns import pattern
+
+_LINE = pattern(r"( *)((?:- )*)(?:([^\W\d][\w./@-]*):(?: (.+))?|(.+))")
 # Word characters of any script and ASCII punctuation; inside a plain scalar only ": " and " #" have a meaning.
 _INNER = r"(?:[\w!-\"$-9;-~]|:(?=[^ ])|(?<=[^ ])#)"
-_TEXT = re.compile(rf"[^\W\d]{_INNER}*(?: {_INNER}+)*")
-_FOLDED = re.compile(rf"{_INNER}+(?: {_INNER}+)*")
-_INT = re.compile(r"0|[1-9][0-9]{0,17}")
-_HASH = re.compile(r"(?=[0-9]*[a-f])(?!0b|[0-9]*e[0-9]*(?:\.dir)?$)[0-9a-f]{32}(?:\.dir)?")
-_QUOTED = re.compile(r"'((?:[^'\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff]|'')*)'")
-_ODD = re.compile(r"(?i:null|true|false|yes|no|on|off|y|n)")
+_TEXT = pattern(rf"[^\W\d]{_INNER}*(?: {_INNER}+)*")
+_FOLDED = pattern(rf"{_INNER}+(?: {_INNER}+)*")
+_INT = pattern(r"0|[1-9][0-9]{0,17}")
+_HASH = pattern(r"(?=[0-9]*[a-f])(?!0b|[0-9]*e[0-9]*(?:\.dir)?$)[0-9a-f]{32}(?:\.dir)?")
+_QUOTED = pattern(r"'((?:[^'\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff]|'')*)'")
+_ODD = pattern(r"(?i:null|true|false|yes|no|on|off|y|n)")
 _WORDS = {"true": True, "false": False}
 
 

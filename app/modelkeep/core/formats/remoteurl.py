@@ -13,17 +13,18 @@ from modelkeep.core.errors import UnsafePath, UsageError
 from modelkeep.core.formats.config_keys import REMOTE
 from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import visible
+from modelkeep.core.patterns import pattern
 from modelkeep.core.values import Secret
 
-_URL = re.compile(
+_URL = pattern(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^/@]*(?:@[^/@]*)*)@)?(?P<rest>[^/]*)(?P<path>/.*)?",
     re.DOTALL,
 )
-_HOST = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
-_SCP = re.compile(r"(?P<who>[^/]*@[^/:@]+|[^/:]{2,}):(?P<path>.*)", re.DOTALL)
-_SCP_PASSWORD = re.compile(r"(?P<user>[^/:@]*):(?P<password>[^/]*)@(?P<rest>[^/:@]+:.*)", re.DOTALL)
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_HOST = pattern(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
+_SCP = pattern(r"(?P<who>[^/]*@[^/:@]+|[^/:]{2,}):(?P<path>.*)", re.DOTALL)
+_SCP_PASSWORD = pattern(r"(?P<user>[^/:@]*):(?P<password>[^/]*)@(?P<rest>[^/:@]+:.*)", re.DOTALL)
+_DRIVE = pattern(r"[A-Za-z]:[\\/]")
+_CONTROL = pattern(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 class UrlParts(NamedTuple):

@@ -9,17 +9,17 @@ from __future__ import annotations
 import copy
 import json
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
 from modelkeep.core.errors import InvalidFile
 from modelkeep.core.formats.yamldoc import load_yaml
+from modelkeep.core.patterns import pattern
 
 Read = Callable[[str], bytes | None]
-_TEMPLATE = re.compile(r"(?<!\\)\$\{(.*?)\}")
-_EXPRESSION = re.compile(r"\s*[^.\[\]]+(?:\.[^.\[\]]+|\[[^.\[\]]+\])*\s*")
+_TEMPLATE = pattern(r"(?<!\\)\$\{(.*?)\}")
+_EXPRESSION = pattern(r"\s*[^.\[\]]+(?:\.[^.\[\]]+|\[[^.\[\]]+\])*\s*")
 MAX_TEXT = 1 << 16
 MAX_STAGES = 100_000
 

@@ -13,13 +13,14 @@ from typing import Any
 
 from modelkeep.core.errors import InvalidFile
 from modelkeep.core.formats.plainyaml import read_plain
+from modelkeep.core.patterns import pattern
 
 METAFILE_LIMIT = 1 << 20
 LOCK_LIMIT = 16 << 20
 MAX_DEPTH = 20
 _STANDARD = "tag:yaml.org,2002:"
 _SCALARS = frozenset(_STANDARD + name for name in ("str", "int", "float", "bool", "null", "timestamp"))
-_CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( .*)?$", re.MULTILINE)
+_CONFLICT = pattern(r"^(<{7}|={7}|>{7})( .*)?$", re.MULTILINE)
 
 
 class _Refuse(Exception):

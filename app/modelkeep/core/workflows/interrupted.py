@@ -6,7 +6,6 @@ after the last of it, so the workspace is never silently half of one version and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from modelkeep.core.durable import write_file
@@ -14,12 +13,13 @@ from modelkeep.core.engine.workspace_checkout import CheckoutPlan
 from modelkeep.core.errors import Refused
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
+from modelkeep.core.patterns import pattern
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Changes, Output, Problem, Snapshot
 from modelkeep.core.workflows.journal import FOLDER, Journal
 
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ID = pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,16 @@ put back and remove metafiles and ignore files. Anything else is not a record of
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from modelkeep.core.errors import InvalidFile, Refused, UnsafePath
 from modelkeep.core.paths import safe_relpath
+from modelkeep.core.patterns import pattern
 from modelkeep.core.project import Project
 from modelkeep.core.workflows.journal import FOLDER, Journal
 from modelkeep.core.workflows.publish_plan import PROJECT_FILES, STEPS, check_name
 
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ID = pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TEXTS = {"version", "message", "base", "step"}
 _MAYBE_TEXTS = {"branch", "remote", "git_remote", "commit", "tag"}
 _HINT = f"Modelkeep did not write it. Look at it, then remove {FOLDER}/publish.json."

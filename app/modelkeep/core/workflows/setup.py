@@ -26,6 +26,7 @@ from modelkeep.core.errors import (
 )
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import Tree
+from modelkeep.core.patterns import pattern
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Change, Changes, Secret
@@ -35,7 +36,7 @@ _DVCIGNORE = b"""# Add patterns of files dvc should ignore, which could improve
 # https://dvc.org/doc/user-guide/dvcignore
 """
 _GITIGNORE = b"/config.local\n/tmp\n/cache\n"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
