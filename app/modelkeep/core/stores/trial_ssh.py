@@ -1,0 +1,347 @@
+"""A trial on a server: one connection for everything, from the name's lookup to the last removal.
+
+Everything is asked by SFTP; commands are only looked for. Knows no sentences for people, no Git and no DVC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed
+from modelkeep.core.leftovers import temp_name
+from modelkeep.core.progress import SILENT, Progress
+from modelkeep.core.stores import sftp_wire as wire
+from modelkeep.core.stores.base import LoginProvider, RemoteSpec
+from modelkeep.core.stores.limits import DEFAULT, Limits
+from modelkeep.core.stores.sftp import BLOCK, Session
+from modelkeep.core.stores.sftp_wire import Reply
+from modelkeep.core.stores.ssh_auth import Keys
+from modelkeep.core.stores.ssh_config import resolve
+from modelkeep.core.stores.ssh_connect import Connection
+from modelkeep.core.stores.ssh_shell import Shell
+from modelkeep.core.stores.trial import Obstacle, Pace, Space, Thing, Trial
+
+_RMDIR = 15
+_READ_ONLY = 0x1
+_MOST_PIECES = 64  # under way at once
+_FIRST_PIECES = 2  # a slow line must not have more to finish after its time is over
+
+
+def _nothing(_reply: Reply) -> None:
+    """For answers that change nothing."""
+
+
+class ServerTrial(Trial):
+    """A trial in a folder of a server. `connect` first, then `enter`; everything else needs both."""
+
+    def __init__(
+        self, spec: RemoteSpec, login: LoginProvider, progress: Progress = SILENT, limits: Limits = DEFAULT
+    ) -> None:
+        super().__init__(posixpath.normpath(spec.path or "."))
+        self._spec = spec
+        self._login = login
+        self._progress = progress
+        self._limits = limits
+        self._connection: Connection | None = None
+        self._open: Session | None = None
+        self._handles: list[bytes] = []
+
+    # -- getting there ---------------------------------------------------------------------------------
+
+    def connect(self, reached: Callable[[str, str], None]) -> None:
+        """Connect and log in; `reached(stage, fact)` is called on the way. Raises what the connection does."""
+        keys = Keys(self._spec.options.get("keyfile", ""), self._spec.options.get("allow_agent") != "false")
+        route = resolve(self._spec.host, self._spec.user, self._spec.port)
+        told: dict[str, Any] = (
+            {"reached": reached} if "reached" in Connection.__init__.__code__.co_varnames else {}
+        )
+        self._connection = Connection(route, keys, self._login, self._limits, self._progress, **told)
+
+    def enter(self) -> None:
+        """Start the file transfer. Raises StoreFailed where there is none, Obstacle("garbled") where the
+        server speaks something else first."""
+        pipe = self._link.open_sftp(self._progress)
+        pipe.watch(self._progress)
+        try:
+            self._open = Session(pipe)
+        except ConnectionLost as error:
+            if not self._link.is_alive:
+                raise
+            raise Obstacle("garbled", self.root, error.title) from error
+
+    @property
+    def _link(self) -> Connection:
+        assert self._connection is not None
+        return self._connection
+
+    @property
+    def _session(self) -> Session:
+        assert self._open is not None
+        return self._open
+
+    # -- looking and making ----------------------------------------------------------------------------
+
+    def look(self, path: str) -> Thing:
+        reply = self._session.ask(wire.STAT, wire.string(path.encode()))
+        if reply.kind == wire.ATTRS:
+            return Thing.FOLDER if reply.attrs().is_dir else Thing.OTHER
+        return Thing.HIDDEN if reply.status == wire.DENIED else Thing.NOTHING
+
+    def start_folder(self) -> str:
+        """The folder this account begins in, as the server says; for people's eyes only."""
+        reply = self._session.ask(wire.REALPATH, wire.string(b"."))
+        if reply.kind != wire.NAME:
+            return ""
+        return next((name.decode("utf-8", "replace") for name, _ in reply.names()), "")
+
+    def make(self, path: str) -> None:
+        reply = self._session.ask(wire.MKDIR, wire.string(path.encode()) + wire.uint32(0))
+        if reply.status != wire.OK:
+            raise self._obstacle(reply, path)
+        self._made.append(path)
+
+    def write(self, data: bytes) -> str:
+        name = temp_name()
+        handle = self._create(name)
+        body = wire.string(handle) + wire.uint64(0) + wire.string(data)
+        self._expect(self._session.ask(wire.WRITE, body))
+        self._close_file(handle)
+        reply = self._session.ask(wire.LSTAT, self._at(name))
+        if reply.kind != wire.ATTRS or reply.attrs().size not in (None, len(data)):
+            raise Obstacle("failed", self.root, "The file is not as long as what was written.")
+        return name
+
+    def _create(self, name: str) -> bytes:
+        self._files.append(name)
+        flags = wire.READABLE | wire.WRITABLE | wire.CREATE | wire.EXCLUSIVE
+        reply = self._session.ask(wire.OPEN, self._at(name) + wire.uint32(flags) + wire.uint32(0))
+        if reply.status is not None:
+            raise self._obstacle(reply, self.root)
+        handle = reply.handle()
+        self._handles.append(handle)
+        return handle
+
+    def _close_file(self, handle: bytes) -> None:
+        self._handles.remove(handle)
+        self._expect(self._session.ask(wire.CLOSE, wire.string(handle)))
+
+    def rename(self, old: str, new: str) -> bool:
+        session = self._session
+        replaces = "posix-rename@openssh.com" in session.extensions
+        if not replaces:  # version 3 itself never replaces
+            self._expect(session.ask(wire.REMOVE, self._at(new)))
+        request = session.rename_request(self._path(old), self._path(new))
+        self._expect(session.ask(*request), "no_rename")
+        self._files.remove(old)
+        if self.look(posixpath.join(self.root, new)) is not Thing.OTHER:
+            raise Obstacle("no_rename", self.root, "The new name is not there.")
+        return replaces
+
+    # -- facts -----------------------------------------------------------------------------------------
+
+    def space(self) -> Space | None:
+        return self._space_of(self.root)
+
+    def _space_of(self, path: str) -> Space | None:
+        if "statvfs@openssh.com" not in self._session.extensions:
+            return None
+        body = wire.string(b"statvfs@openssh.com") + wire.string(path.encode())
+        reply = self._session.ask(wire.EXTENDED, body)
+        if reply.status is not None:
+            return None
+        reader = reply.extended()
+        _, size, blocks, _, free, files, _, more_files, _, flags, _ = (reader.uint64() for _ in range(11))
+        return Space(free * size, blocks * size, more_files if files else None, bool(flags & _READ_ONLY))
+
+    def clock_ahead(self) -> float | None:
+        """How many seconds the server's clock is ahead of this computer's, by the time of a new file."""
+        before = time.time()
+        name = self.write(b"x")
+        after = time.time()
+        written = _modified(self._session.ask(wire.LSTAT, self._at(name)))
+        if written is None:
+            return None
+        # The server cuts to whole seconds; whatever fits the time it took is no difference.
+        if before - 1 <= written <= after:
+            return 0.0
+        return written - (before + after) / 2
+
+    def hashes(self, name: str, data: bytes) -> bool | None:
+        """Whether the server can hash what it got: True if it came to the same, None if it runs nothing."""
+        shell = Shell(self.root, self._limits)
+        shell.probe(self._link, self._progress)
+        if not shell.can("md5sum"):
+            return None
+        said = shell.run(self._link, f"md5sum -- {shlex.quote('./' + name)}", self._progress)
+        if said is None or not said.is_well:
+            return None
+        return said.output.lstrip(b"\\").startswith(
+            hashlib.md5(data, usedforsecurity=False).hexdigest().encode()
+        )
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+
+        def answered(key: str) -> Callable[[Reply], None]:
+            def take(reply: Reply) -> None:
+                if reply.kind == wire.ATTRS and (size := reply.attrs().size) is not None:
+                    found[key] = size
+
+            return take
+
+        asked = ((wire.STAT, self._at(key), answered(key)) for key in keys)
+        self._session.call_all(asked, progress=self._progress)
+        return found
+
+    # -- speed -----------------------------------------------------------------------------------------
+
+    def speeds(self, most: int, seconds: float) -> tuple[Pace, Pace]:
+        """Send up to `most` random bytes for up to `seconds`, then get them back; (up, down)."""
+        handle = self._create(temp_name())
+        data = os.urandom(1 << 20)
+        refused: list[Reply] = []
+
+        def send(at: int, then: Callable[[int], None]) -> None:
+            piece = data[at % len(data) :][:BLOCK]
+
+            def answered(reply: Reply) -> None:
+                if reply.status != wire.OK:
+                    refused.append(reply)
+                then(len(piece))
+
+            body = wire.string(handle) + wire.uint64(at) + wire.string(piece)
+            self._session.request(wire.WRITE, body, answered)
+
+        up = self._paced(send, most, seconds)
+        if refused:
+            raise self._obstacle(refused[0], self.root)
+
+        def get(at: int, then: Callable[[int], None]) -> None:
+            body = wire.string(handle) + wire.uint64(at) + wire.uint32(BLOCK)
+            self._session.request(
+                wire.READ, body, lambda reply: then(len(reply.data()) if reply.kind == wire.DATA else 0)
+            )
+
+        down = self._paced(get, up.bytes, seconds)
+        self._close_file(handle)
+        return up, down
+
+    def _paced(self, ask: Callable[[int, Callable[[int], None]], None], most: int, seconds: float) -> Pace:
+        """Ask for one piece after another, more of them at once the more are answered in time."""
+        at = done = open_pieces = 0
+        window = float(_FIRST_PIECES)
+
+        def answered(size: int) -> None:
+            nonlocal done, open_pieces, window
+            done += size
+            open_pieces -= 1
+            window = min(window + 1, _MOST_PIECES)
+
+        started = time.monotonic()
+        while True:
+            while at < most and open_pieces < window and time.monotonic() - started < seconds:
+                open_pieces += 1
+                ask(at, answered)
+                at += BLOCK
+            if not open_pieces:
+                return Pace(done, time.monotonic() - started)
+            self._progress.check()
+            self._session.step()
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    def clean_up(self, patience: float) -> bool:
+        if not (self._files or self._made) or self._open is None:
+            return True
+        left: list[str] = []
+        try:
+            session = self._session_to_clean()
+            if session is self._open:
+                for handle in self._handles:
+                    session.request(wire.CLOSE, wire.string(handle), _nothing)
+            for name in self._files:
+                session.request(wire.REMOVE, self._at(name), self._unless_gone(left, name))
+            for folder in reversed(self._made):
+                session.request(_RMDIR, wire.string(folder.encode()), self._unless_gone(left, folder))
+            session.settle(patience)
+            is_clean = session.is_idle and not left
+        except ModelkeepError:
+            return False
+        self._files, self._made, self._handles = [], [], []
+        return is_clean
+
+    def _session_to_clean(self) -> Session:
+        """The session in use, or a new one where a cancel tore a message apart."""
+        if not self._session.broken:
+            return self._session
+        if not self._link.is_alive:
+            raise ConnectionLost("The connection broke.")
+        return Session(self._link.open_sftp(SILENT))
+
+    @staticmethod
+    def _unless_gone(left: list[str], name: str) -> Callable[[Reply], None]:
+        def answered(reply: Reply) -> None:
+            if reply.status not in (wire.OK, wire.NO_SUCH_FILE):
+                left.append(name)
+
+        return answered
+
+    def close(self) -> None:
+        with suppress(ModelkeepError, OSError, EOFError):
+            if self._open is not None:
+                self._open.close()
+            if self._connection is not None:
+                self._connection.close()
+
+    # -- answers ---------------------------------------------------------------------------------------
+
+    def _at(self, key: str) -> bytes:
+        return wire.string(self._path(key))
+
+    def _path(self, key: str) -> bytes:
+        return posixpath.join(self.root, key).encode("utf-8", "surrogateescape")
+
+    def _expect(self, reply: Reply, otherwise: str = "failed") -> None:
+        if reply.status != wire.OK:
+            raise self._obstacle(reply, self.root, otherwise)
+
+    def _obstacle(self, reply: Reply, about: str, otherwise: str = "failed") -> StoreFailed:
+        """What a refusal means. A server says no more than "Failure" for a full disk, a quota and a read-only
+        file system alike, so it is asked about these."""
+        if reply.status == wire.NO_SUCH_FILE:
+            return Obstacle("missing", about, reply.text)
+        if reply.status == wire.DENIED:
+            return Obstacle("denied", about, reply.text)
+        said = reply.text if reply.status is not None else "an answer that makes no sense"
+        space = self._space_of(self.root) or self._space_of(posixpath.dirname(self.root) or "/")
+        if space is None:
+            return Obstacle(otherwise, about, said)
+        if space.is_read_only:
+            return Obstacle("read_only", about, said)
+        if space.free < BLOCK or space.files == 0:
+            return Obstacle("full", about, said)
+        return Obstacle("quota" if otherwise == "failed" else otherwise, about, said)
+
+
+def _modified(reply: Reply) -> int | None:
+    """The time a file was changed, in whole seconds since 1970; None where the server does not say."""
+    if reply.kind != wire.ATTRS:
+        return None
+    reader = wire.Reader(reply.body)
+    flags = reader.uint32()
+    for flag in (0x1, 0x2):  # size; owner and group
+        if flags & flag:
+            reader.uint64()
+    if flags & 0x4:
+        reader.uint32()
+    if not flags & 0x8:
+        return None
+    reader.uint32()
+    return reader.uint32()
