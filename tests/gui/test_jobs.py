@@ -204,7 +204,8 @@ def test_the_window_never_waits_for_workers(qtbot, running, tmp_path: Path):
                 running.start(str(number), work, jobs.REPOSITORY if number == 3 else jobs.READING)
             idle(qtbot, running)
             qtbot.wait(60)
-        if watch.worst < 0.2 + 2 * machine.worst:
+        worst = max(map(machine.own, watch.spans))
+        if worst < 0.2:
             return
     unless_machine_is_busy(machine.worst)
-    pytest.fail(f"the window waited {watch.worst} s, a process that does nothing {machine.worst} s")
+    pytest.fail(f"the window waited {worst} s, a process that does nothing {machine.worst} s")
