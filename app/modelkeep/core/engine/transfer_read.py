@@ -6,11 +6,8 @@ found wrong after its last byte at the latest. What a server sends is a stream i
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import queue
-import threading
 from collections.abc import Callable, Iterator
 
 from modelkeep.core.engine.hashing import Verifier
@@ -19,13 +16,13 @@ from modelkeep.core.errors import CorruptObject, UnsafePath
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores.base import Incoming
 from modelkeep.core.stores.local import LocalStore
+from modelkeep.core.stores.readahead import ahead
 from modelkeep.core.values import ObjectId
 
 #: Bytes. Smaller objects are read at once.
 SMALL = 1 << 20
 #: Bytes. From here on a thread of its own reads and hashes; below, handing over between threads costs more.
 LARGE = 4 << 20
-_AHEAD = 4  # parts that may be ready before they are asked for
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -116,41 +113,3 @@ class _Content:
             self._reader.damaged(self._oid)
             raise
         self._sum = verifier.raw()
-
-
-def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """`chunks`, made by another thread a little before they are asked for; raises what making them raised."""
-    ready: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
-    is_wanted = threading.Event()
-    is_wanted.set()
-
-    def offer(part: bytes | BaseException | None) -> bool:
-        while is_wanted.is_set():
-            try:
-                ready.put(part, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def make() -> None:
-        try:
-            with contextlib.closing(chunks):  # type: ignore[type-var]  # it is a generator
-                for chunk in chunks:
-                    if not offer(chunk):
-                        return
-        except BaseException as error:  # raised again where the content is read
-            offer(error)
-        else:
-            offer(None)
-
-    making = threading.Thread(target=make, name="read ahead", daemon=True)
-    making.start()
-    try:
-        while (part := ready.get()) is not None:
-            if isinstance(part, BaseException):
-                raise part
-            yield part
-    finally:
-        is_wanted.clear()
-        making.join()

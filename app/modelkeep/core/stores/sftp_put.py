@@ -7,14 +7,22 @@ from contextlib import suppress
 from functools import partial
 
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed
-from modelkeep.core.leftovers import temp_name
 from modelkeep.core.nouns import replace
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import sftp_wire as wire
 from modelkeep.core.stores.base import Done, Failed, Incoming, checked
 from modelkeep.core.stores.sftp import Flow, Job, Session, in_blocks
 from modelkeep.core.stores.sftp_list import read_folder
-from modelkeep.core.stores.sftp_small import FSYNC, Orders, Sent, check_size, fits, rename, send
+from modelkeep.core.stores.sftp_small import (
+    FSYNC,
+    Orders,
+    Sent,
+    check_size,
+    fits,
+    rename,
+    send,
+    temp_beside,
+)
 from modelkeep.core.stores.sftp_wire import Reply
 
 BATCH_BYTES = 64 << 20
@@ -114,6 +122,13 @@ class Uploads:
         self._session.run((partial(self._put, item, sent) for item in large), progress=self._progress)
         return sent
 
+    def place(self, item: Incoming) -> str:
+        """A temporary name, in the folder of `item`, for something else than this to send it to."""
+        self._make_folders([item])
+        temp = temp_beside(item.key)
+        self._open.add(temp)
+        return temp
+
     def _send_small(self, items: list[Incoming], sent: list[Sent]) -> None:
         refused: list[Sent] = []
 
@@ -183,6 +198,10 @@ class Uploads:
                 ),
             )
 
+    def discard(self, one: Sent) -> None:
+        """Remove what arrived and is not wanted."""
+        self._discard(one.temp)
+
     def unfinished(self) -> list[str]:
         """Temporary names that may still exist."""
         return sorted(self._open)
@@ -201,8 +220,7 @@ class Uploads:
     # -- one object ------------------------------------------------------------------------------------
 
     def _put(self, item: Incoming, sent: list[Sent], flow: Flow) -> Job:
-        folder = item.key.rpartition("/")[0]
-        temp = f"{folder}/{temp_name()}" if folder else temp_name()
+        temp = temp_beside(item.key)
         self._open.add(temp)
         try:
             size = yield from self._send_file(flow, item, self._path(temp))
@@ -246,7 +264,7 @@ class Uploads:
         offset = 0
         keep = _keep_refusal(refused)
         for block in _content(item):
-            flow.send(wire.WRITE, handle + wire.uint64(offset) + wire.string(block), keep)
+            flow.write(handle, offset, block, keep)
             offset += len(block)
             self._progress.advance(len(block))
             yield _WINDOW
@@ -291,7 +309,7 @@ def join(root: str, key: str) -> bytes:
     return f"{root.rstrip('/')}/{key}".encode() if root else key.encode()
 
 
-def _content(item: Incoming) -> Iterator[bytes]:
+def _content(item: Incoming) -> Iterator[bytes | memoryview]:
     try:
         yield from in_blocks(item.chunks)
     except Cancelled:

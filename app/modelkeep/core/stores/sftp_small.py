@@ -34,6 +34,11 @@ class Sent:
     size: int
     md5: str | None
 
+    @property
+    def folder(self) -> str:
+        """The folder it lies in."""
+        return self.key.rpartition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -48,6 +53,12 @@ class Orders:
     arrived: Callable[[Session, Sent], None]
     failed: Failed
     progress: Progress
+
+
+def temp_beside(key: str) -> str:
+    """A new temporary name in the folder of `key`."""
+    folder = key.rpartition("/")[0]
+    return f"{folder}/{temp_name()}" if folder else temp_name()
 
 
 def fits(item: Incoming) -> bool:
@@ -92,8 +103,7 @@ class _Lane:
         except Exception as error:  # whatever one object's content raises must not stop the others
             self.orders.failed(item.key, error)
             return
-        folder = item.key.rpartition("/")[0]
-        temp = f"{folder}/{temp_name()}" if folder else temp_name()
+        temp = temp_beside(item.key)
         self.orders.open_temps.add(temp)
         self.under_way += 1
         one = _One(self, item, temp, data)
@@ -121,10 +131,11 @@ class _One:
             self._finish()
             return
         handle = wire.string(reply.handle())
-        request, data, answered = self._lane.session.request, self._data, self._answered
+        session, answered = self._lane.session, self._answered
+        request, data = session.request, memoryview(self._data)
         for at in range(0, len(data), BLOCK):
             self._answers += 1
-            request(wire.WRITE, handle + wire.uint64(at) + wire.string(data[at : at + BLOCK]), answered)
+            session.write(handle, at, data[at : at + BLOCK], answered)
         if self._lane.sync:
             self._answers += 1
             request(wire.EXTENDED, _FSYNC + handle, answered)

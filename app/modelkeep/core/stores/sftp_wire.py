@@ -20,7 +20,7 @@ OK, EOF, NO_SUCH_FILE, DENIED, FAILURE, UNSUPPORTED = 0, 1, 2, 3, 4, 8
 _HAS_SIZE, _HAS_IDS, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 0x1, 0x2, 0x4, 0x8, 0x80000000
 
 _USUAL = _HAS_SIZE | _HAS_IDS | _HAS_MODE | _HAS_TIMES
-_USUAL_ATTRS = struct.Struct(">Q8xI8x")
+_USUAL_ATTRS = struct.Struct(">Q8xI4xI")
 _USUAL_SIZE = _USUAL_ATTRS.size
 
 
@@ -41,11 +41,18 @@ def packet(kind: int, number: int, body: bytes) -> bytes:
     return struct.pack(">IBI", len(body) + 5, kind, number) + body
 
 
+def write_head(number: int, handle: bytes, offset: int, size: int) -> bytes:
+    """A request to write, up to the bytes themselves; `handle` as `string` makes it."""
+    length = 5 + len(handle) + 12 + size
+    return struct.pack(">IBI", length, WRITE, number) + handle + struct.pack(">QI", offset, size)
+
+
 class Attrs(NamedTuple):
-    """What a server says about a file; None where it does not say."""
+    """What a server says about a file; None where it does not say. `mtime` is in seconds since 1970."""
 
     size: int | None
     mode: int | None
+    mtime: int | None = None
 
     @property
     def is_file(self) -> bool:
@@ -98,17 +105,16 @@ class Reader:
         if flags == _USUAL and self._at + _USUAL_SIZE <= len(self._data):
             found = _USUAL_ATTRS.unpack_from(self._data, self._at)
             self._at += _USUAL_SIZE
-            return Attrs(found[0], found[1])
+            return Attrs._make(found)
         size = self.uint64() if flags & _HAS_SIZE else None
         if flags & _HAS_IDS:
             self.uint64()
         mode = self.uint32() if flags & _HAS_MODE else None
-        if flags & _HAS_TIMES:
-            self.uint64()
+        mtime = self.uint64() & 0xFFFFFFFF if flags & _HAS_TIMES else None
         if flags & _HAS_MORE:
             for _ in range(self.uint32()):
                 self.string(), self.string()
-        return Attrs(size, mode)
+        return Attrs(size, mode, mtime)
 
     @property
     def at_end(self) -> bool:

@@ -23,6 +23,7 @@ from modelkeep.core.stores.limits import Limits
 from modelkeep.core.stores.ssh_auth import Keys, log_in
 from modelkeep.core.stores.ssh_config import Route, resolve, split_hop
 from modelkeep.core.stores.ssh_library import paramiko
+from modelkeep.core.stores.ssh_packets import Inbox, Packets
 from modelkeep.core.stores.ssh_wire import Pipe, Proxy, Wire, connect_tcp
 
 _LOG = "modelkeep.ssh"
@@ -39,7 +40,6 @@ _MACS = (
 )
 _WINDOW = 64 << 20
 _PACKET = 32768 + 1024
-PIECE = 32768 - 64  # what paramiko sends at once; a byte more costs a packet of its own
 _WHOLE = 1 << 28  # paramiko copies its whole buffer for every smaller bite
 _MAX_HOPS = 8
 
@@ -122,7 +122,10 @@ class Connection:
 
     def _negotiate(self, progress: Progress) -> None:
         transport = paramiko.Transport(
-            self.wire, default_window_size=_WINDOW, default_max_packet_size=_PACKET
+            self.wire,
+            default_window_size=_WINDOW,
+            default_max_packet_size=_PACKET,
+            packetizer_class=Packets,
         )
         self._transport = transport
         transport.set_log_channel(_LOG)
@@ -217,7 +220,7 @@ class Connection:
 
     def _channel(self, window: int | None = None) -> Any:
         try:
-            return self._transport.open_session(window_size=window, timeout=self._limits.silence)
+            channel = self._transport.open_session(window_size=window, timeout=self._limits.silence)
         except paramiko.ChannelException as error:
             if not self.is_alive:
                 raise self.lost(error) from error
@@ -225,6 +228,8 @@ class Connection:
             raise StoreFailed(f"{host} allows no further session in a connection.") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self.lost(error) from error
+        channel.in_buffer = Inbox()
+        return channel
 
     def lost(self, error: BaseException) -> ConnectionLost:
         """The error for a connection that broke."""
@@ -268,7 +273,7 @@ class Command:
         self._pipe.watch(progress)
         view = memoryview(data)
         while view:
-            count = self._pipe.send(bytes(view[:PIECE]))
+            count = self._pipe.send(view)
             if not count:
                 raise EOFError
             view = view[count:]
@@ -287,13 +292,13 @@ class Command:
         with suppress(OSError, EOFError, paramiko.SSHException):
             self._pipe.close()
 
-    def abandon(self, patience: float) -> None:
-        """End its input early and give it a moment to clean up behind itself. Raises nothing."""
-        self._pipe.watch(SILENT, patience)
+    def abandon(self, deadline: float) -> None:
+        """Let it clean up behind itself, after the end of its input, until `deadline`. Raises nothing."""
         with suppress(OSError, EOFError, paramiko.SSHException):
-            self._channel.shutdown_write()
-            while self._pipe.recv(1 << 16):
-                pass
+            while (left := deadline - time.monotonic()) > 0:
+                self._pipe.watch(SILENT, left)
+                if not self._pipe.recv(1 << 16):
+                    break
         self.close()
 
     def wait(

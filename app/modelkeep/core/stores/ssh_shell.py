@@ -8,7 +8,7 @@ out costs no round trip of its own. An account without a shell, or with a strang
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from modelkeep.core.progress import Progress
@@ -17,17 +17,25 @@ from modelkeep.core.stores.ssh_connect import Command, Connection
 
 #: What `Shell.abilities` may hold beside program names: find knows -printf; the account is root's.
 PRINTS, ROOT = "printf", "root"
-_PROGRAMS = ("find", "grep", "md5sum", "mkdir", "mv", "rm", "stat", "sync", "tar")
+_PROGRAMS = ("find", "grep", "md5sum", "mkdir", "mv", "rm", "stat", "sync", "tar", "tee")
 _HEAD, _TAIL = b"=modelkeep=", b"=ended="
 LONGEST = 100_000  # bytes of a command; a Linux server takes 128 KiB in one argument
+# Where sync takes no -f there is only the one that never fails; what -f says of a disk must not be overheard.
+_SYNC = "if sync -f /dev/null 2>/dev/null; then sync -f {}; else sync; fi"
 #: Makes durable what is on the file system of the folder the script is in.
-SYNC = "sync -f . 2>/dev/null || sync"
+SYNC = _SYNC.format(".")
 _LOOK = (
     "export LC_ALL=C; printf =modelkeep=; "
     f"for p in {' '.join(_PROGRAMS)}; do command -v $p >/dev/null 2>&1 && printf ' %s' $p; done; "
     f'g=; find /dev/null -printf "" >/dev/null 2>&1 && g=1 && printf " {PRINTS}"; '
     f'[ "$(id -u)" = 0 ] && printf " {ROOT}"; echo; '
 )
+
+
+def sync_all(folders: Iterable[str]) -> str:
+    """Like SYNC, and also for the file systems of these folders beneath it: they may be links, or other disks."""
+    disks = f"stat -L -c '%d %n' . {shlex.join(sorted(folders))} 2>/dev/null | sort -u -k1,1 | cut -d' ' -f2-"
+    return f"d=$({disks}); {_SYNC.format('${d:-.}')}"
 
 
 class Said(NamedTuple):

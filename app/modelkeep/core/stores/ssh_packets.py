@@ -1,0 +1,311 @@
+"""Packets of SSH, several with each call of the system and hardly copied. Knows no channels' meaning and no logins.
+
+paramiko handles one packet after the other, with two calls of the system and six to ten copies of its content for
+each; that, not the cipher, is what a transfer would spend its time on. Where AES-GCM was agreed on, which is what
+we ask for first, `Packets` does the same work itself; with every other cipher, and until keys are agreed on,
+paramiko does. Keys, their renewal and everything about the order of messages stay paramiko's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import struct
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from modelkeep.core.stores.ssh_library import paramiko
+
+_TAG = 16
+_BLOCK = 16
+_LARGEST = 1 << 19  # bytes; OpenSSH sends at most half of that
+_ROOM = 1 << 20
+_DATA = 94  # the number of the message that carries data
+_DATA_HEAD = struct.Struct(">BII")
+_NeedRekey = paramiko.packet.NeedRekeyException
+
+
+class _Nonces:
+    """The nonces of one key: four bytes that stay and a number that counts packets (RFC 5647)."""
+
+    def __init__(self, first: bytes) -> None:
+        self._fixed = first[:4]
+        self._numbers = itertools.count(int.from_bytes(first[4:], "big"))
+
+    def next(self) -> bytes:
+        return self._fixed + (next(self._numbers) & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big")
+
+
+@dataclass(slots=True)
+class _Key:
+    """What one direction is encrypted with, and how much of it was used."""
+
+    engine: Any
+    nonces: _Nonces
+    packets: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Data for a channel that goes out as several packets at once; where paramiko expects a Message."""
+
+    channel: int
+    data: memoryview
+    most: int  # bytes in one packet
+
+    def payloads(self) -> list[tuple[bytes, memoryview]]:
+        """The head and the content of each packet."""
+        parts = [self.data[at : at + self.most] for at in range(0, len(self.data), self.most)]
+        return [(_DATA_HEAD.pack(_DATA, self.channel, len(part)), part) for part in parts]
+
+
+class _Data:
+    """A message with data for a channel, which is copied out once. Looks like a paramiko.Message being read."""
+
+    __slots__ = ("_plain", "_size", "seqno")
+
+    def __init__(self, plain: bytes, end: int, seqno: int) -> None:
+        self._plain = plain
+        self._size = int.from_bytes(plain[6:10], "big")
+        self.seqno = seqno
+        if 10 + self._size > end:
+            raise paramiko.SSHException("The server's data is shorter than it says.")
+
+    def get_int(self) -> int:
+        """The channel."""
+        return int.from_bytes(self._plain[2:6], "big")
+
+    def get_binary(self) -> bytes:
+        """The data."""
+        return self._plain[10 : 10 + self._size]
+
+
+class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no types
+    """What a paramiko.Transport reads and writes packets with."""
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._wire = sock
+        self._sending = threading.RLock()
+        self._out: _Key | None = None
+        self._in: _Key | None = None
+        self._received = 0  # packets since the numbers began
+        self._waited = 0  # bytes since we asked for new keys
+        self._plain = bytearray(_LARGEST)
+        self._sealed = bytearray()
+        self._room = bytearray(_ROOM)
+        self._view = memoryview(self._room)
+        self._from = self._to = 0  # what is in the room and was not read yet
+
+    @property
+    def takes_bursts(self) -> bool:
+        """Whether `send_message` takes a Burst."""
+        return self._out is not None
+
+    # -- keys ------------------------------------------------------------------------------------------
+
+    def set_outbound_cipher(self, *args: Any, **known: Any) -> None:
+        super().set_outbound_cipher(*args, **known)
+        self._out = _key(self._out, known)
+
+    def set_inbound_cipher(self, *args: Any, **known: Any) -> None:
+        super().set_inbound_cipher(*args, **known)
+        self._in = _key(self._in, known)
+        self._waited = 0
+
+    def reset_seqno_in(self) -> None:
+        super().reset_seqno_in()
+        self._received = 0
+
+    def _used(self, key: _Key, packets: int, size: int) -> None:
+        key.packets += packets
+        key.bytes += size
+        if (key.packets >= self.REKEY_PACKETS or key.bytes >= self.REKEY_BYTES) and not self.need_rekey():
+            self._waited = 0
+            self._trigger_rekey()
+
+    # -- sending ---------------------------------------------------------------------------------------
+
+    def send_message(self, data: Any) -> None:
+        """Send a paramiko.Message or a Burst. Raises EOFError where the link is gone."""
+        key = self._out
+        if key is None:
+            super().send_message(data)
+            return
+        payloads = data.payloads() if isinstance(data, Burst) else [(b"", data.asbytes())]
+        with self._sending:
+            room = sum(len(head) + len(part) + 64 for head, part in payloads)
+            if len(self._sealed) < room:
+                self._sealed = bytearray(room)
+            with memoryview(self._sealed) as sealed:
+                size = 0
+                for head, part in payloads:
+                    size += self._seal(key, head, part, sealed[size:])
+                self.write_all(sealed[:size])
+            self._used(key, len(payloads), size)
+
+    def _seal(self, key: _Key, head: bytes, part: bytes | memoryview, sealed: memoryview) -> int:
+        """Write a packet to `sealed` and return its size: its length, then encrypted how much padding, and tag."""
+        length = len(head) + len(part)
+        padding = 3 + _BLOCK - (length + 4) % _BLOCK
+        size = 1 + length + padding
+        if size > len(self._plain):
+            self._plain = bytearray(size)
+        plain = self._plain
+        plain[0] = padding
+        start = 1 + len(head)
+        plain[1:start] = head
+        plain[start : 1 + length] = part
+        plain[1 + length : size] = os.urandom(padding)
+        sealed[:4] = size.to_bytes(4, "big")
+        with memoryview(plain) as view:
+            key.engine.encrypt_into(key.nonces.next(), view[:size], sealed[:4], sealed[4 : 4 + size + _TAG])
+        return 4 + size + _TAG
+
+    # -- receiving -------------------------------------------------------------------------------------
+
+    def read_message(self) -> tuple[int, Any]:
+        """The next message and its number. Raises EOFError at the end, and for what was tampered with."""
+        key = self._in
+        if key is None:
+            self._received += 1
+            found: tuple[int, Any] = super().read_message()
+            return found
+        self._need(4, may_rekey=True)
+        size = int.from_bytes(self._room[self._from : self._from + 4], "big")
+        if size > _LARGEST or size % _BLOCK or not size:
+            raise paramiko.SSHException("The server sent a packet of an impossible size.")
+        self._need(4 + size + _TAG)
+        at, end = self._from, self._from + 4 + size + _TAG
+        plain = key.engine.decrypt(key.nonces.next(), self._view[at + 4 : end], self._view[at : at + 4])
+        self._from = end
+        self._count(key, end - at)
+        return self._message(plain, size - plain[0])
+
+    def _message(self, plain: bytes, end: int) -> tuple[int, Any]:
+        if end < 2:
+            raise paramiko.SSHException("The server sent a packet without a message.")
+        number = self._received
+        self._received = (number + 1) & 0xFFFFFFFF
+        kind = plain[1]
+        if kind == _DATA and end >= 10:
+            return kind, _Data(plain, end, number)
+        message = paramiko.Message(plain[2:end])
+        message.seqno = number
+        return kind, message
+
+    def _count(self, key: _Key, size: int) -> None:
+        if self.need_rekey():
+            self._waited += size
+            if self._waited >= self.REKEY_BYTES_OVERFLOW_MAX:
+                raise paramiko.SSHException("The server does not agree on new keys.")
+        self._used(key, 1, size)
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        """Exactly `n` bytes, first of what is in the room: for packets that paramiko reads."""
+        there = self._to - self._from
+        if not there:
+            found: bytes = super().read_all(n, check_rekey)
+            return found
+        first = bytes(self._view[self._from : self._from + min(n, there)])
+        self._from += len(first)
+        return first if len(first) == n else first + self.read_all(n - len(first))
+
+    def _need(self, size: int, *, may_rekey: bool = False) -> None:
+        """Wait until the room holds `size` unread bytes."""
+        if self._to - self._from >= size:
+            return
+        if self._from == self._to:
+            self._from = self._to = 0
+        elif self._from + size > _ROOM:
+            rest = bytes(self._view[self._from : self._to])
+            self._from, self._to = 0, len(rest)
+            self._room[: len(rest)] = rest
+        while self._to - self._from < size:
+            if self.handshake_timed_out():
+                raise EOFError
+            try:
+                count = self._wire.recv_into(self._view[self._to :])
+            except TimeoutError:
+                self._waited_in_vain(may_rekey and self._from == self._to)
+                continue
+            except OSError:
+                if self.closed:
+                    raise EOFError from None
+                raise
+            if not count:
+                raise EOFError
+            self._to += count
+
+    def _waited_in_vain(self, is_between: bool) -> None:
+        if self.closed:
+            raise EOFError
+        if is_between and self.need_rekey():
+            raise _NeedRekey
+        self._check_keepalive()
+
+
+def _key(before: _Key | None, known: dict[str, Any]) -> _Key | None:
+    """The key paramiko was told of, if it is one for AES-GCM. Raises SSHException where it was one before only."""
+    engine = known.get("block_engine")
+    if known.get("aead") and hasattr(engine, "encrypt_into"):
+        return _Key(engine, _Nonces(known.get("iv_out") or known["iv_in"]))
+    if before is not None:  # no server does that, and paramiko has not counted along
+        raise paramiko.SSHException("The server changed the cipher.")
+    return None
+
+
+class Inbox:
+    """What a channel received and nobody took yet; in the place of paramiko's BufferedPipe, which copies more."""
+
+    def __init__(self) -> None:
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+        self._is_closed = False
+        self._changed = threading.Condition()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def feed(self, data: bytes) -> None:
+        """Add what arrived."""
+        with self._changed:
+            self._parts.append(data)
+            self._size += len(data)
+            self._changed.notify()
+
+    def read(self, nbytes: int, timeout: float | None = None) -> bytes:
+        """Up to `nbytes`, b"" at the end. Raises PipeTimeout after `timeout` seconds without anything."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._size or self._is_closed, timeout):
+                raise paramiko.buffered_pipe.PipeTimeout
+            if nbytes >= self._size:
+                return self._all()
+            data = self._all()
+            self._parts.append(data[nbytes:])
+            self._size = len(data) - nbytes
+            return data[:nbytes]
+
+    def _all(self) -> bytes:
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        return data
+
+    def empty(self) -> bytes:
+        """All that is there, without waiting."""
+        with self._changed:
+            return self._all()
+
+    def read_ready(self) -> bool:
+        """Whether there is something to take."""
+        return self._size > 0
+
+    def close(self) -> None:
+        """Nothing will come any more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
