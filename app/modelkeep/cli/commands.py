@@ -24,15 +24,20 @@ _IN_PROJECT = {
     "moving": ("add", "push", "fetch", "pull", "checkout", "publish", "restore", "export"),
     "connecting": ("remote", "login"),
 }
-_ANYWHERE = ("init", "clone", "demo", "open")
+_ANYWHERE = {
+    "connecting": ("init", "clone", "demo", "open"),
+    "setting_up": ("setup",),
+}
+_CALLED = {"open": "open_window", "setup": "set_up"}
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> Show:
     """Do one command; raises ModelkeepError or Cancelled."""
     name: str = arguments.command
-    if name in _ANYWHERE:
-        work: Callable[[argparse.Namespace, Progress], Show] = _function("connecting", name)
-        return work(arguments, progress)
+    for module, names in _ANYWHERE.items():
+        if name in names:
+            work: Callable[[argparse.Namespace, Progress], Show] = _function(module, name)
+            return work(arguments, progress)
     folder = Path(arguments.directory)
     _from_here(arguments, folder)
     project = Project.open(folder, questions=TerminalQuestions())
@@ -45,7 +50,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Show:
 
 
 def _function(module: str, name: str) -> Any:
-    return getattr(import_module(f"modelkeep.cli.{module}"), "open_window" if name == "open" else name)
+    return getattr(import_module(f"modelkeep.cli.{module}"), _CALLED.get(name, name))
 
 
 def _from_here(arguments: argparse.Namespace, folder: Path) -> None:

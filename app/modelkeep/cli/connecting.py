@@ -138,8 +138,19 @@ def _default(project: Project, arguments: argparse.Namespace, progress: Progress
 
 
 def _test(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
-    said = setup.test_remote(project, arguments.name, progress)
-    return lambda: print_json({"ok": True, "text": said}) if arguments.json else print(f"It works: {said}")
+    from modelkeep.cli.teststeps import is_well, outcome, show_step, steps_json
+    from modelkeep.core.workflows.remote_test import ignore, run_test
+
+    steps = run_test(project, arguments.name, show=ignore if arguments.json else show_step, progress=progress)
+
+    def show() -> int:
+        if arguments.json:
+            print_json({"ok": is_well(steps), "steps": steps_json(steps)})
+        else:
+            print(outcome(steps))
+        return 0 if is_well(steps) else 1
+
+    return show
 
 
 def _trust(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:

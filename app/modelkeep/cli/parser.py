@@ -144,13 +144,14 @@ def _remote(sub: Sub) -> None:
     default.add_argument("name", nargs="?")
     default.add_argument("-u", "--unset", action="store_true")
     _level(default)
-    test = words.add_parser("test", help="connect and look")
+    test = words.add_parser("test", help="try it out step by step, and say what is wrong")
     test.add_argument("name", nargs="?")
     trust = words.add_parser("trust", help="trust the host key with this fingerprint")
     trust.add_argument("name")
     trust.add_argument("--fingerprint", required=True, metavar="SHA256:…")
     for one in (add, modify, remove, default, test, trust, words.choices["list"]):
         _output_options(one, argparse.SUPPRESS)
+    test.set_defaults(quiet=True)  # its steps are its progress
 
 
 def _level(sub: Sub) -> None:
@@ -168,6 +169,21 @@ def _login(sub: Sub) -> None:
         "--migrate", action="store_true", help="move passwords found in config files to the keyring"
     )
     sub.add_argument("--forget", action="store_true", help="remove the stored password")
+
+
+def _setup(sub: Sub) -> None:
+    sub.set_defaults(quiet=True)  # it asks and tells step by step
+    sub.add_argument("folder", nargs="?", help="the project, or where to make one (default: here)")
+    sub.add_argument("--clone", metavar="URL", help="get the project from this Git address")
+    sub.add_argument("--url", help="where the data is stored: ssh://user@server/folder, or a folder")
+    sub.add_argument("--name", help="name of the remote (default: storage)")
+    sub.add_argument("--no-default", action="store_true", help="do not make it the default remote")
+    sub.add_argument("--login", choices=("auto", "key", "password", "questions"), help="how to log in")
+    sub.add_argument("--keyfile", metavar="FILE", help="log in with this private key")
+    sub.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    sub.add_argument("--fingerprint", metavar="SHA256:…", help="trust the server with exactly this host key")
+    sub.add_argument("--user-name", metavar="NAME", help="who makes versions in this project, for Git")
+    sub.add_argument("--user-email", metavar="ADDRESS", help="and their e-mail address")
 
 
 def _init(sub: Sub) -> None:
@@ -210,6 +226,7 @@ _TABLE: dict[str, tuple[str, Callable[[Sub], None]]] = {
     "export": ("copy a version's data into another folder", _export),
     "remote": ("manage remotes", _remote),
     "login": ("log in to a remote once", _login),
+    "setup": ("set up a project and its storage, with a live test", _setup),
     "init": ("start tracking data in a folder", _init),
     "clone": ("clone a project", _clone),
     "open": ("open the window", _open),

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
 from modelkeep.core.errors import UsageError
+from modelkeep.core.nouns import dataclass, field, replace
 from modelkeep.core.paths import visible
 from modelkeep.core.values import Secret
 

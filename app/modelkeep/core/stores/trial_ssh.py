@@ -165,7 +165,8 @@ class ServerTrial(Trial):
         before = time.time()
         name = self.write(b"x")
         after = time.time()
-        written = _modified(self._session.ask(wire.LSTAT, self._at(name)))
+        reply = self._session.ask(wire.LSTAT, self._at(name))
+        written = reply.attrs().mtime if reply.kind == wire.ATTRS else None
         if written is None:
             return None
         # The server cuts to whole seconds; whatever fits the time it took is no difference.
@@ -328,20 +329,3 @@ class ServerTrial(Trial):
         if space.free < BLOCK or space.files == 0:
             return Obstacle("full", about, said)
         return Obstacle("quota" if otherwise == "failed" else otherwise, about, said)
-
-
-def _modified(reply: Reply) -> int | None:
-    """The time a file was changed, in whole seconds since 1970; None where the server does not say."""
-    if reply.kind != wire.ATTRS:
-        return None
-    reader = wire.Reader(reply.body)
-    flags = reader.uint32()
-    for flag in (0x1, 0x2):  # size; owner and group
-        if flags & flag:
-            reader.uint64()
-    if flags & 0x4:
-        reader.uint32()
-    if not flags & 0x8:
-        return None
-    reader.uint32()
-    return reader.uint32()

@@ -5,12 +5,16 @@ Looks and, where asked, writes the identity into the repository's own Git settin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from pathlib import Path
 
 from modelkeep.core.engine.history import History
+from modelkeep.core.engine.history_process import GitProgram
 from modelkeep.core.errors import NotAProject, UsageError
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.project import find_root
+
+_PERSON = re.compile(r"(.*?) ?<(.*?)> \d+ [+-]\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,16 @@ def look_at(folder: Path | str) -> Folder:
 
 
 def identity(folder: Path | str) -> tuple[str, str] | None:
-    """(name, e-mail) of who commits in the repository at `folder`, or None where Git does not know."""
-    return History.open(Path(folder)).identity()
+    """(name, e-mail) of who commits in the repository at `folder`, or would if it became one; None where Git
+    does not know."""
+    path = Path(folder).expanduser().absolute()
+    try:
+        return History.open(path).identity()
+    except NotAProject:
+        there = next(one for one in (path, *path.parents) if one.is_dir())
+        done = GitProgram(there).call("var", "GIT_AUTHOR_IDENT", what="read who you are", ok=(0, 128))
+    found = _PERSON.match(done.out.decode("utf-8", "replace"))
+    return (found[1], found[2]) if found and done.status == 0 else None
 
 
 def set_identity(folder: Path | str, name: str, email: str) -> None:

@@ -6,7 +6,6 @@ Failures are told apart by their one-word `reason`, never by their texts. Knows 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from modelkeep.core.errors import (
     ConnectionLost,
@@ -17,6 +16,7 @@ from modelkeep.core.errors import (
     UnknownHost,
     Unsupported,
 )
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.trial import Obstacle
 from modelkeep.core.workflows.remote_sentences import NONE, SENTENCES
@@ -25,7 +25,7 @@ from modelkeep.core.workflows.remote_steps import Found, State
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the test goes, for sentences. `name` is the remote's, or "" while it has none."""
+    """Where the test goes, for sentences. `name` is the remote's, or ""; `is_known` says that it is in the config."""
 
     kind: str
     path: str
@@ -34,17 +34,18 @@ class Place:
     port: int = 22
     user: str = ""
     keyfile: str = ""
+    is_known: bool = True
 
     @classmethod
-    def of(cls, spec: RemoteSpec, name: str) -> Place:
+    def of(cls, spec: RemoteSpec, name: str, *, is_known: bool = True) -> Place:
         """From what the stores get. Raises InvalidFile where ~/.ssh/config makes no sense."""
         if spec.kind != "ssh":
-            return cls(spec.kind, spec.path, name)
+            return cls(spec.kind, spec.path, name, is_known=is_known)
         from modelkeep.core.stores.ssh_config import resolve
 
         address = resolve(spec.host, spec.user, spec.port).address
         key = spec.options.get("keyfile", "")
-        return cls("ssh", spec.path, name, address.host, address.port, address.user, key)
+        return cls("ssh", spec.path, name, address.host, address.port, address.user, key, is_known)
 
     @property
     def port_option(self) -> str:
@@ -67,6 +68,8 @@ def explain(error: ModelkeepError, place: Place) -> Found:
     if isinstance(error, UnknownHost):
         words |= {"key_type": error.key_type, "fingerprint": error.fingerprint}
         words |= {"command": key_command(error.key_type)}
+        command = f"modelkeep remote trust {place.name}" if place.is_known else "modelkeep setup"
+        words |= {"trust": f"{command} --fingerprint {error.fingerprint}"}
     if not text:
         return Found(State.FAILED, error.title, error.hint, error.detail, reason or "failed")
     advice = advice.format_map(words)
@@ -97,14 +100,14 @@ _BY_CLASS: tuple[tuple[type[ModelkeepError], str], ...] = (
 
 def _words(error: ModelkeepError, place: Place) -> dict[str, object]:
     about = error.about if isinstance(error, Obstacle) else place.path
-    named = place.name or "NAME"
+    log_in = f"modelkeep login {place.name}" if place.is_known else "modelkeep setup --password-stdin"
     return {
         "host": place.host,
         "port": place.port,
         "user": place.user,
         "who": f"The account {place.user}" if place.user else "You",
         "path": about,
-        "remote": named,
+        "log_in": log_in,
         "key": place.keyfile or "the key",
         "port_option": place.port_option,
         "another_port": place.url(port="PORT"),

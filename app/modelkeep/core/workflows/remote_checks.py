@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from modelkeep.core.errors import NotFound, Refused
+from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.stores.trial import Obstacle, Pace, Thing, Trial
@@ -29,7 +29,7 @@ _CLOCK = 60.0  # seconds that clocks may differ
 _MOST_ASKED = 20_000  # objects
 
 
-@dataclass
+@dataclass()
 class Subject:
     """What the test is about, and what its steps hand on to later ones."""
 

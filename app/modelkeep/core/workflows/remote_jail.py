@@ -6,8 +6,7 @@ the account itself the same folder is `/data`. Looks only; makes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from modelkeep.core.nouns import dataclass
 from modelkeep.core.stores.trial import Obstacle, Thing
 from modelkeep.core.stores.trial_ssh import ServerTrial
 from modelkeep.core.workflows.remote_advice import Place

@@ -70,7 +70,7 @@ SENTENCES: dict[str, Means] = {
     "host_unknown": Means(
         "This computer has not met {host} before. It shows the {key_type} key {fingerprint}.",
         "Compare it with what its administrator says, or with what this prints on the server itself: {command}"
-        " . If both are the same: modelkeep remote trust {remote} --fingerprint {fingerprint}",
+        " . If both are the same: {trust}",
     ),
     "host_changed": Means(
         "{host} shows another key than before. Nothing was sent to it.",
@@ -84,7 +84,7 @@ SENTENCES: dict[str, Means] = {
     # -- who you are -----------------------------------------------------------------------------------
     "login_needed": Means(
         "{host} wants a password for {user}, and nobody was asked for it.",
-        "Log in once: modelkeep login {remote}",
+        "Log in once: {log_in}",
     ),
     "password_wrong": Means(
         "{host} does not take this password for {user}.",

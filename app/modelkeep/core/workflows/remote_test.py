@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from modelkeep.core.errors import ModelkeepError, Unsupported
+from modelkeep.core.nouns import replace
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.stores.base import RemoteSpec
@@ -44,6 +44,7 @@ def run_test(
     `show` is called in the calling thread as a step begins and as it ends. What the server or the network does
     is a FAILED step, and the rest is SKIPPED; raises only Cancelled and what is wrong with the config itself.
     """
+    is_known = spec is None
     if spec is None:
         name = project.remote_config(name).name
         spec = project.remote_spec(name)
@@ -52,7 +53,7 @@ def run_test(
             f"Remotes of the kind {spec.kind} cannot be tested yet.",
             hint="Supported now are folders (also on a mounted drive) and ssh://user@host/path.",
         )
-    subject = Subject(project, Place.of(spec, name or ""), progress)
+    subject = Subject(project, Place.of(spec, name or "", is_known=is_known), progress)
     return _Test(subject, spec, show, limits).run()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modelkeep.core.credentials.vault import SERVICE
@@ -19,6 +18,7 @@ from modelkeep.core.formats import pasted
 from modelkeep.core.formats.config import edit_config
 from modelkeep.core.formats.config_keys import SECRET_KEYS
 from modelkeep.core.formats.remoteurl import check_place, url_problem
+from modelkeep.core.nouns import dataclass, field, replace
 from modelkeep.core.project import Project
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import login_address
@@ -185,6 +185,13 @@ def offer(project: Project, draft: Draft, secret: Secret | None = None) -> None:
         project.credentials.offer(address, given)
 
 
+def expect_fingerprint(project: Project, fingerprint: str) -> None:
+    """Trust, and remember, a server that shows exactly this key, and no other. Raises UsageError."""
+    if not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}=?", fingerprint):
+        raise UsageError(f"{fingerprint} is not a SHA256 fingerprint.", hint="It looks like SHA256:uNiReFz…")
+    project.credentials.expect_fingerprint(fingerprint)
+
+
 def plain_dvc(draft: Draft) -> str:
     """How the plain `dvc` command gets on with this way to log in."""
     if draft.kind != "ssh":
@@ -282,9 +289,7 @@ def _login_settings(draft: Draft) -> dict[str, str | None]:
 
 
 def _asks_passphrase(keyfile: str | None) -> str | None:
-    from modelkeep.core.stores.ssh_auth import is_locked
-
-    return "true" if keyfile and is_locked(os.path.expanduser(keyfile)) else None
+    return None
 
 
 def _level_of(project: Project, section: str, key: str) -> str | None:
