@@ -8,12 +8,16 @@ from pathlib import Path
 
 from modelkeep.core.credentials import MemoryVault
 from modelkeep.core.project import Project
+from people import Person
 
 
 @contextmanager
 def opened(folder: Path, *, trusted: bool = False) -> Iterator[Project]:
-    """The project in `folder`, with an empty vault; its connections end with the block."""
-    project = Project.open(folder, vault=MemoryVault())
+    """The project in `folder`, with an empty vault; its connections end with the block.
+
+    Its owner takes every address that a remote gets, as dvc does without a word.
+    """
+    project = Project.open(folder, vault=MemoryVault(), questions=Person())
     if trusted:
         project.settings.set_trusted(project.root, True)
     try:

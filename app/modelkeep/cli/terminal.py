@@ -7,10 +7,10 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from modelkeep.core.errors import LoginNeeded, UnknownHost
+from modelkeep.core.errors import AddressChanged, LoginNeeded, UnknownHost
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import Progress, Reading
 from modelkeep.core.values import Secret
@@ -95,6 +95,14 @@ def _line(reading: Reading, pace: _Pace) -> str:
     return "  ".join(part for part in parts if part)
 
 
+def _answer(question: str, is_shown: bool) -> str:
+    if not is_shown:
+        return getpass.getpass(f"  {question} ")
+    print(f"  {question} ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.readline().rstrip("\r\n")
+
+
 class TerminalQuestions:
     """Asks on the terminal; without one, raises the error that says what is needed instead."""
 
@@ -116,8 +124,35 @@ class TerminalQuestions:
         if not sys.stdin.isatty():
             return None
         with _SCREEN:
+            if attempt > 1:
+                print("\rThat passphrase does not open the key.", file=sys.stderr)
             text = getpass.getpass(f"\rPassphrase for {visible(keyfile)}: ")
         return Secret(text) if text else None
+
+    def answers(
+        self, address: str, *, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[Secret] | None:
+        """What the person types for each question of the server; None when all of it is empty."""
+        if not sys.stdin.isatty():
+            raise LoginNeeded(
+                address,
+                detail="\n".join(visible(text) for text, _ in prompts),
+                hint="The server asks more than a password: run this in a terminal, or log in with a key.",
+            )
+        with _SCREEN:
+            print(f"\r{address} asks:", file=sys.stderr)
+            for line in [title, *instructions.splitlines()]:
+                if line.strip():
+                    print(f"  {visible(line)}", file=sys.stderr)
+            given = [_answer(visible(text.strip()), is_shown) for text, is_shown in prompts]
+        return [Secret(text) for text in given] if any(given) or not given else None
+
+    def say(self, text: str) -> None:
+        """Print a sentence between the lines of the progress, if anybody reads them."""
+        if sys.stderr.isatty():
+            with _SCREEN:
+                width = shutil.get_terminal_size().columns - 1
+                print("\r" + " " * width + f"\r{visible(text)}", file=sys.stderr)
 
     def trust_host(self, host: str, key_type: str, fingerprint: str) -> str:
         """Show an unknown host's fingerprint; anything but a plain yes means no."""
@@ -135,3 +170,16 @@ class TerminalQuestions:
             sys.stderr.flush()
             answer = sys.stdin.readline().strip().lower()
         return {"yes": "remember", "once": "once"}.get(answer, "cancel")
+
+    def address_changed(self, remote: str, old: str, new: str) -> bool:
+        """Tell both addresses of a remote; anything but a plain yes means no."""
+        if not sys.stdin.isatty():
+            raise AddressChanged(remote, old, new)
+        with _SCREEN:
+            print(
+                f"\rThis project now stores its data at {visible(new)}\n  instead of {visible(old)} (remote {visible(remote)}).",
+                file=sys.stderr,
+            )
+            print("Is that right? Type yes, or press Enter to cancel: ", end="", file=sys.stderr)
+            sys.stderr.flush()
+            return sys.stdin.readline().strip().lower() == "yes"

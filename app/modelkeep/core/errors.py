@@ -11,17 +11,23 @@ from collections.abc import Iterable
 
 
 class ModelkeepError(Exception):
-    """Something failed. `title` is one sentence, `detail` the facts, `hint` the next step for the user."""
+    """Something failed. `title` is one sentence, `detail` the facts, `hint` the next step for the user.
+
+    `reason` is one word for programs that have to tell failures apart, "" where nobody does.
+    """
 
     #: True when trying the same thing again may succeed (a broken connection, a busy lock).
     retryable = False
 
-    def __init__(self, title: str, *, detail: str = "", hint: str = "", paths: Iterable[str] = ()) -> None:
+    def __init__(
+        self, title: str, *, detail: str = "", hint: str = "", paths: Iterable[str] = (), reason: str = ""
+    ) -> None:
         super().__init__(title)
         self.title = title
         self.detail = detail
         self.hint = hint
         self.paths = tuple(paths)
+        self.reason = reason
 
     def __str__(self) -> str:
         return "\n".join(part for part in (self.title, self.detail, self.hint) if part)
@@ -131,15 +137,30 @@ class LoginFailed(ModelkeepError):
 class UnknownHost(ModelkeepError):
     """The server's key has never been seen; nothing was sent to it."""
 
-    def __init__(self, host: str, key_type: str, fingerprint: str) -> None:
+    def __init__(self, host: str, key_type: str, fingerprint: str, *, hint: str = "") -> None:
         super().__init__(
             f"The identity of {host} is not known yet.",
             detail=f"It presents the {key_type} key {fingerprint}",
-            hint="Compare the fingerprint with the one its administrator gives you, then trust it.",
+            hint=hint or "Compare the fingerprint with the one its administrator gives you, then trust it.",
+            reason="host_unknown",
         )
         self.host = host
         self.key_type = key_type
         self.fingerprint = fingerprint
+
+
+class AddressChanged(Refused):
+    """A remote of the project leads to another place than when it was last used; nothing was sent there."""
+
+    def __init__(self, remote: str, old: str, new: str) -> None:
+        super().__init__(
+            f"This project now stores its data at {new} instead of {old}.",
+            detail=f"The address of the remote {remote} was changed by a commit, another branch or an edit.",
+            hint=f"If that is right: modelkeep remote trust {remote} --address '{new}'",
+        )
+        self.remote = remote
+        self.old = old
+        self.new = new
 
 
 class HostKeyChanged(Refused):

@@ -43,6 +43,19 @@ def sweep(folder: str, older: float = STALE) -> int:
     return removed
 
 
+def left_in(folder: str) -> tuple[int, int]:
+    """How many temporary files older than STALE lie directly in `folder`, and their bytes. Raises nothing."""
+    files = size = 0
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMP.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    facts = entry.stat(follow_symlinks=False)
+                    if time.time() - facts.st_mtime >= STALE:
+                        files, size = files + 1, size + facts.st_size
+    return files, size
+
+
 @contextlib.contextmanager
 def flocked(folder: str, *, alone: bool) -> Iterator[bool]:
     """Hold a lock on `folder` itself, shared (waiting a moment for it) or `alone` (or not at all); yields

@@ -10,11 +10,12 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from modelkeep.core.credentials import NO_QUESTIONS, Credentials, Questions, Vault, open_vault
+from modelkeep.core.engine.addresses import AddressBook, AddressChange, Place, address_of, password_in_config
 from modelkeep.core.engine.cache import Cache, open_cache
 from modelkeep.core.engine.catalogue import Catalogue
 from modelkeep.core.engine.configuration import level_folders, load_config
@@ -25,7 +26,7 @@ from modelkeep.core.errors import ModelkeepError, NoRemote, NotAProject, Refused
 from modelkeep.core.formats.config import Config, RemoteConfig
 from modelkeep.core.formats.remoteurl import check_place
 from modelkeep.core.paths import Tree, visible
-from modelkeep.core.settings import KnownLogins, Settings
+from modelkeep.core.settings import Settings
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import login_address, open_store
 from modelkeep.core.values import Problem, Remote, Secret
@@ -59,6 +60,7 @@ class Project:
         self.settings = settings
         self.tree = Tree(root)
         self.credentials = Credentials(vault, questions, self._password_in_config)
+        self._addresses = AddressBook(root, questions.address_changed)
         #: What each remote was last seen to have: (when it was asked, size by key). See workflows.review.
         self.listings: dict[str, tuple[datetime, dict[str, int]]] = {}
         self._idle: dict[str, list[ObjectStore]] = {}
@@ -89,6 +91,7 @@ class Project:
         """Read the config again and rewire what depends on it: after a switch of branch or an edit."""
         known = self.workspace.last_outputs
         self._wire()
+        self._addresses.settle()
         self.workspace.last_outputs = known  # a reload alone must not look like a change from outside
         self.close()
 
@@ -125,9 +128,17 @@ class Project:
 
     def _carries(self, relpath: str) -> bool:
         """Whether what lies at `relpath` came with the repository: then it is not the user's own word."""
-        if self.history is None or not os.path.lexists(self.root / relpath):
+        if not os.path.lexists(self.root / relpath):
             return False
-        return self.history.is_tracked(relpath)
+        if self.history is not None:
+            return self.history.is_tracked(relpath)
+        # The repository itself may say that the project is not kept in Git (core.no_scm).
+        if not any((one / ".git").exists() for one in (self.root, *self.root.parents)):
+            return False
+        try:
+            return History.open(self.root).is_tracked(relpath)
+        except ModelkeepError:
+            return True
 
     def close(self) -> None:
         """End all connections."""
@@ -269,17 +280,44 @@ class Project:
 
     def remote_key(self, name: str | None, config: Config | None = None) -> str:
         """What tells one remote from another: its name and its address."""
-        spec = self.remote_spec(name, config)
-        where = f"{spec.kind}://{spec.user}@{spec.host}:{spec.port or ''}{spec.path}"
-        return f"{self.remote_config(name, config).name}\0{where}"
+        return f"{self.remote_config(name, config).name}\0{address_of(self.remote_spec(name, config))}"
 
     def address(self, name: str | None) -> str | None:
         """The user@host:port a login for the remote is bound to; None where no login exists."""
         return login_address(self.remote_spec(name))
 
+    def changed_address(self, name: str | None, config: Config | None = None) -> AddressChange | None:
+        """What `check_address` would ask, or None. Asks nobody."""
+        return self._addresses.changed(self._place(name, config))
+
+    def check_address(self, name: str | None = None, config: Config | None = None) -> None:
+        """Raise AddressChanged if a remote leads elsewhere than when it was last used and the user, who is
+        asked, does not want that. `using_remote` does it by itself."""
+        self._addresses.check(self._place(name, config))
+
+    def accept_address(self, name: str | None, address: str = "") -> Place:
+        """The user's own word that a remote's address, or `address` of another version, is right."""
+        place = self._place(name, None)
+        if address:
+            place = place._replace(address=address, is_default=place.is_default and address == place.current)
+        self._addresses.accept(place)
+        return place
+
+    def _place(self, name: str | None, config: Config | None) -> Place:
+        remote = self.remote_config(name, config).name
+        address = current = address_of(self.remote_spec(name, config))
+        if config is not None and config is not self.config:
+            with suppress(ModelkeepError):  # today's config may not know that remote any more
+                current = address_of(self.remote_spec(remote))
+        is_default = remote == self.config.default_remote and address == current
+        return Place(remote, address, current, is_default)
+
     @contextmanager
     def using_remote(self, name: str | None = None, config: Config | None = None) -> Iterator[ObjectStore]:
-        """A remote for the use of one thread; connects at its first call. Idle connections are kept."""
+        """A remote for the use of one thread; connects at its first call. Idle connections are kept.
+
+        Raises AddressChanged before anything connects.
+        """
         spec = self.remote_spec(name, config)
         remote = self.remote_config(name, config)
         if remote.flag("version_aware") or remote.flag("worktree"):
@@ -288,6 +326,7 @@ class Project:
                 "worktree), which Modelkeep neither reads nor writes.",
                 hint="Use dvc push and dvc pull for it.",
             )
+        self.check_address(name, config)
         key = self.remote_key(name, config)
         with self._lock:
             idle = self._idle.setdefault(key, [])
@@ -313,25 +352,13 @@ class Project:
         return tuple(found for found in self.config.secrets() if level is None or found[0] == level)
 
     def _password_in_config(self, address: str) -> Secret | None:
-        """The password that a config file holds for the server at `address`.
+        return password_in_config(self.root, self.config, self._login_of, address)
 
-        Such a password belongs to a remote's name, and the repository chooses the address of that name. So
-        the address is remembered at the first use, and a password of the user is not offered to another one.
-        """
-        for one in self.config.remotes():
-            if one.kind != "ssh" or one.problem or self.address(one.name) != address:
-                continue
-            secret = one.secret("password")
-            if secret is None or (
-                self._is_private(one) and not KnownLogins.load().is_same(self.root, one.name, address)
-            ):
-                continue
-            return secret
-        return None
-
-    @staticmethod
-    def _is_private(remote: RemoteConfig) -> bool:
-        return any(level != "repo" for level, key in remote.secrets if key == "password")
+    def _login_of(self, name: str) -> str | None:
+        try:
+            return self.address(name)
+        except ModelkeepError:
+            return None
 
 
 def _git_state(git_dir: Path, common_dir: Path) -> Iterator[str]:

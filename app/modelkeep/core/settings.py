@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from modelkeep.core.durable import write_file
+from modelkeep.core.leftovers import flocked
 from modelkeep.core.paths import Tree
 
 VERSION = 1
 THEMES = ("system", "light", "dark")
 _RECENT = 12
 _EXPORTS = 1000
+_PROJECTS = 1000  # whose addresses are known
+_ADDRESSES = 20  # of one remote
+_TRIES = 40  # twentieths of a second
 
 
 def config_folder() -> Path:
@@ -169,14 +176,68 @@ class KnownLogins(_Document):
         """What was kept, or nothing yet."""
         return cls._load(folder or state_folder())
 
+    def of(self, root: Path, remote: str) -> str | None:
+        """The server a password of the remote was first used for, or None before that."""
+        known = self.get(f"{root}:{remote}")
+        return known if isinstance(known, str) else None
+
     def is_same(self, root: Path, remote: str, address: str) -> bool:
         """Whether `address` is what the remote meant at its first use; keeps it at the first use."""
         place = f"{root}:{remote}"
-        known = self.get(place)
+        known = self.of(root, remote)
         if known is None:
             self.put(place, address)
             self.save()
         return known in (None, address)
+
+
+class KnownAddresses(_Document):
+    """Which address each remote of each project had when it was last used, and those the user accepted before.
+
+    A repository names its remotes and chooses their addresses; this is what the user knows of them.
+    """
+
+    name = "addresses.json"
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> KnownAddresses:
+        """What was kept, or nothing yet."""
+        return cls._load(folder or state_folder())
+
+    def of(self, root: Path, remote: str) -> tuple[str, ...]:
+        """The addresses of a remote, the last used one first; none before its first use."""
+        remotes = self.get(os.path.realpath(root))
+        known = remotes.get(remote) if isinstance(remotes, dict) else None
+        return tuple(one for one in known if isinstance(one, str)) if isinstance(known, list) else ()
+
+    @classmethod
+    def accept(cls, root: Path, remote: str, address: str, *, used: bool = True) -> None:
+        """The user takes `address` for the remote; `used` makes it the last used one. Keeps that at once."""
+        state_folder().mkdir(parents=True, exist_ok=True)
+        with _alone(state_folder()):
+            book = cls.load()
+            known = book.of(root, remote)
+            others = [one for one in known if one != address]
+            merged = [address, *others] if used or not known else [known[0], address, *others[1:]]
+            place = os.path.realpath(root)
+            remotes = book.get(place)
+            book._entries.pop(place, None)
+            book.put(place, {**(remotes if isinstance(remotes, dict) else {}), remote: merged[:_ADDRESSES]})
+            kept = [key for key in book._entries if key != "version"][-_PROJECTS:]
+            book._entries = {key: book._entries[key] for key in kept}
+            book.save()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait a moment for another program of ours that changes the same file, or its change would be lost."""
+    for _ in range(_TRIES):
+        with flocked(str(folder), alone=True) as held:
+            if held or os.name == "nt":
+                yield
+                return
+        time.sleep(0.05)
+    yield
 
 
 class KnownExports(_Document):

@@ -243,14 +243,6 @@ def test_changes_say_whether_a_file_is_new_or_gone(git_repo: Path) -> None:
     }
 
 
-def test_text_that_was_ever_in_a_file_is_found(git_repo: Path) -> None:
-    commit(git_repo, ".dvc/config", "password = x\n")
-    commit(git_repo, ".dvc/config", "\n")
-    history = History.open(git_repo)
-    assert history.in_history(".dvc/config", "password")
-    assert not history.in_history(".dvc/config", "passphrase")
-
-
 def test_folder_outside_git(tmp_path: Path) -> None:
     with pytest.raises(NotAProject):
         History.open(tmp_path)

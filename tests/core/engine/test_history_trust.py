@@ -84,7 +84,7 @@ class Trap:
         history.differing(self.first, self.second)
         history.is_ignored(["a.dvc"])
         history.is_tracked("a.dvc")
-        history.in_history("a.dvc", "1")
+        list(history.old_configs())
         history.identity()
         assert history.executables()
         return history

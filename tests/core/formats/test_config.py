@@ -90,14 +90,15 @@ def test_a_repository_may_not_choose_programs_keys_or_places() -> None:
     bad = "keyfile = /k\ngss_auth = true\nallow_agent = true\nverify = false\n"
     found = remote(bad + "user = u\nport = 22\njobs = 500\ntimeout = 5\n")
     assert found.remote("r").options == {"user": "u", "port": "22", "jobs": "64", "timeout": "5"}
-    assert found.ignored == (
-        "remote.r.keyfile",
-        "remote.r.gss_auth",
-        "remote.r.allow_agent",
-        "remote.r.verify",
-    )
+    assert [(one.remote, one.key) for one in found.ignored()] == [
+        ("r", "keyfile"),
+        ("r", "gss_auth"),
+        ("r", "allow_agent"),
+        ("r", "verify"),
+    ]
+    assert all(one.why for one in found.ignored())
     mine = remote(bad, level="global")
-    assert mine.remote("r").options["keyfile"] == "/k" and mine.ignored == ()
+    assert mine.remote("r").options["keyfile"] == "/k" and mine.ignored() == ()
     assert remote("bearer_token_command = sh\n", url="webdav://h/p").remote("r").options == {}
 
 
@@ -112,7 +113,7 @@ def test_a_repository_may_not_choose_programs_keys_or_places() -> None:
 def test_a_repository_may_not_move_the_cache_outside(value: str, honoured: bool) -> None:
     key = value.partition(" ")[0]
     repo, own = config(f"[cache]\n{value}\n"), config(**{"global": f"[cache]\n{value}\n"})
-    assert (repo.get("cache", key) is not None, bool(repo.ignored)) == (honoured, not honoured)
+    assert (repo.get("cache", key) is not None, bool(repo.ignored())) == (honoured, not honoured)
     assert own.get("cache", key) is not None
 
 

@@ -2,6 +2,7 @@
 
 from modelkeep.core.credentials.login import Credentials
 from modelkeep.core.credentials.questions import NO_QUESTIONS, Questions
+from modelkeep.core.credentials.refused import refused_backend
 from modelkeep.core.credentials.vault import (
     KeyringVault,
     MemoryVault,
@@ -24,5 +25,6 @@ __all__ = [
     "normal_address",
     "open_vault",
     "redact",
+    "refused_backend",
     "register",
 ]

@@ -1,8 +1,9 @@
 """Where passwords are kept. The only module that knows `keyring`; knows no servers and asks nobody.
 
 A secret is bound to user@host:port, never to a remote's name, which a repository can choose: another host finds
-no secret and leads to a question that names the new host. There is no fallback to a file: where no keyring
-of the operating system can be used, secrets live until the program ends.
+no secret and leads to a question that names the new host. The passphrase of a private key is bound to the key's
+fingerprint, SHA256:…, and kept apart. There is no fallback to a file: where no keyring of the operating system can
+be used, secrets live until the program ends.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from modelkeep.core.redaction import register
 from modelkeep.core.values import Secret
 
 SERVICE = "modelkeep:ssh"
+KEY_SERVICE = "modelkeep:ssh-key"
 #: Seconds to wait for the keyring; a locked one may wait for a person at another window.
 PATIENCE = 20.0
-_ALLOWED = (
+ALLOWED = (
     "keyring.backends.macOS.Keyring",
     "keyring.backends.Windows.WinVaultKeyring",
     "keyring.backends.SecretService.Keyring",
     "keyring.backends.kwallet.DBusKeyring",
 )
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _ADDRESS = re.compile(r"(?P<user>[^@]+)@(?P<host>\[[0-9a-fA-F:.%]+\]|[^@:\[\]/]+)(?::(?P<port>\d{1,5}))?")
 T = TypeVar("T")
 
@@ -49,8 +52,16 @@ def normal_address(address: str) -> str:
     return f"{match['user']}@{host}:{int(match['port'] or 22)}"
 
 
+def _entry(name: str) -> tuple[str, str]:
+    """(service, account) of the entry for an address or for the fingerprint of a key."""
+    return (KEY_SERVICE, name) if _FINGERPRINT.fullmatch(name) else (SERVICE, normal_address(name))
+
+
 class Vault(Protocol):
-    """Keeps secrets by address. May block for a while: never call it on the GUI thread."""
+    """Keeps secrets by address, user@host:port, and passphrases by the fingerprint of their key, SHA256:….
+
+    May block for a while: never call it on the GUI thread.
+    """
 
     @property
     def is_persistent(self) -> bool:
@@ -61,7 +72,7 @@ class Vault(Protocol):
         """Why it is not persistent, for people; "" if it is."""
 
     def get(self, address: str) -> Secret | None:
-        """The secret for user@host:port. Raises KeyringUnavailable."""
+        """The secret for user@host:port or a key. Raises KeyringUnavailable."""
 
     def put(self, address: str, secret: Secret) -> None:
         """Keep a secret, replacing an older one. Raises KeyringUnavailable."""
@@ -80,17 +91,17 @@ class MemoryVault:
 
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
-        self._secrets: dict[str, Secret] = {}
+        self._secrets: dict[tuple[str, str], Secret] = {}
 
     def get(self, address: str) -> Secret | None:
-        return self._secrets.get(normal_address(address))
+        return self._secrets.get(_entry(address))
 
     def put(self, address: str, secret: Secret) -> None:
         register(secret)
-        self._secrets[normal_address(address)] = secret
+        self._secrets[_entry(address)] = secret
 
     def forget(self, address: str) -> None:
-        self._secrets.pop(normal_address(address), None)
+        self._secrets.pop(_entry(address), None)
 
     def describe(self) -> str:
         kept = "Passwords are kept only until Modelkeep is closed"
@@ -113,8 +124,8 @@ class KeyringVault:
         self._worker = _Worker(patience)
 
     def get(self, address: str) -> Secret | None:
-        account = normal_address(address)
-        entry = self._worker.run(lambda: self._backend.get_password(SERVICE, account))
+        service, account = _entry(address)
+        entry = self._worker.run(lambda: self._backend.get_password(service, account))
         secret = _secret_in(entry)
         if secret is not None:
             register(secret)
@@ -122,15 +133,16 @@ class KeyringVault:
 
     def put(self, address: str, secret: Secret) -> None:
         register(secret)
-        account, entry = normal_address(address), json.dumps({"version": 1, "password": secret.reveal()})
-        self._worker.run(lambda: self._backend.set_password(SERVICE, account, entry))
+        service, account = _entry(address)
+        entry = json.dumps({"version": 1, "password": secret.reveal()})
+        self._worker.run(lambda: self._backend.set_password(service, account, entry))
 
     def forget(self, address: str) -> None:
-        account = normal_address(address)
+        service, account = _entry(address)
 
         def forget() -> None:
-            if self._backend.get_password(SERVICE, account) is not None:
-                self._backend.delete_password(SERVICE, account)
+            if self._backend.get_password(service, account) is not None:
+                self._backend.delete_password(service, account)
 
         self._worker.run(forget)
 
@@ -207,7 +219,7 @@ def allowed_backend() -> Any | None:
     among them, because both can lead to a plain file or to code of a stranger.
     """
     preferred = os.environ.get("PYTHON_KEYRING_BACKEND", "")
-    for path in sorted(_ALLOWED, key=lambda one: one != preferred):
+    for path in sorted(ALLOWED, key=lambda one: one != preferred):
         module, _, name = path.rpartition(".")
         try:
             backend = getattr(importlib.import_module(module), name)

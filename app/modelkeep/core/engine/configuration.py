@@ -15,7 +15,7 @@ from modelkeep.core.errors import InvalidFile, StoreFailed, UnsafePath
 from modelkeep.core.formats.config import Config, Sections, edit_config, parse_config
 from modelkeep.core.paths import Tree, read_small
 
-#: `config.local` may hold a password: nobody else on the machine needs to read it.
+#: These may hold a password: nobody else on the machine needs to read them.
 _MODES = {"local": 0o600, "global": 0o600}
 
 
@@ -32,6 +32,12 @@ def level_folders(root: Path) -> dict[str, Path]:
 def file_name(level: str) -> str:
     """The name of a level's file in its folder."""
     return "config.local" if level == "local" else "config"
+
+
+def config_path(root: Path, level: str) -> Path:
+    """Where the config file of a level lies; it need not exist. A link to the user's own file is followed."""
+    path = level_folders(root)[level] / file_name(level)
+    return Path(os.path.realpath(path)) if level in ("system", "global") else path
 
 
 def _system_folder() -> Path:
@@ -57,8 +63,8 @@ def _global_folder() -> Path:
 def read_levels(root: Path) -> dict[str, Sections]:
     """The parsed text of every level that exists. Raises InvalidFile naming the file and entry."""
     found = {}
-    for level, folder in level_folders(root).items():
-        path = folder / file_name(level)
+    for level in level_folders(root):
+        path = config_path(root, level)
         shown = f".dvc/{path.name}" if level in ("repo", "local") else str(path)
         try:
             text = read_small(path)
@@ -88,21 +94,14 @@ def load_config(root: Path, *, local_is_private: bool = True, repo_text: bytes |
 
 def change_config(root: Path, level: str, changes: Mapping[tuple[str, str], str | None]) -> None:
     """Set (or with None remove) keys of one level's file, durably; creates the file where needed."""
-    folder = level_folders(root)[level]
-    name = file_name(level)
+    path = config_path(root, level)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreFailed(f"{folder} could not be created: {error.strerror}.") from error
-    path = folder / name
+        raise StoreFailed(f"{path.parent} could not be created: {error.strerror}.") from error
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         text = b""
-    write_file(
-        Tree(folder, system=True), name, edit_config(text, str(path), changes), mode=_mode(path, level)
-    )
-
-
-def _mode(path: Path, level: str) -> int | None:
-    return _MODES.get(level) if not path.exists() or level == "local" else None
+    new = edit_config(text, str(path), changes)
+    write_file(Tree(path.parent, system=True), path.name, new, mode=_MODES.get(level))

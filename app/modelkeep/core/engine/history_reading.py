@@ -19,10 +19,13 @@ from modelkeep.core.errors import NotFound, Refused
 from modelkeep.core.nouns import replace
 from modelkeep.core.paths import visible
 from modelkeep.core.patterns import pattern
+from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Version, VersionKind, VersionList
 
 if TYPE_CHECKING:
     from modelkeep.core.engine.history_askpass import Ask
+    from modelkeep.core.engine.history_roots import Roots
+    from modelkeep.core.engine.history_secrets import OldConfig
 
 _ID = pattern(r"[0-9a-fA-F]{4,64}")
 _FULL_ID = pattern(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -195,6 +198,12 @@ class ReadableHistory:
         out = self._git.run("log", *options, *every, *top, "--", what="read the history")
         return tuple(history_refs.parse_commits(out))
 
+    def roots(self) -> Roots:
+        """What leads to commits beside branches and tags."""
+        from modelkeep.core.engine.history_roots import Roots
+
+        return Roots(self._git, self.git_dir, self.common_dir)
+
     def last_change(self, commit: str, path: str) -> Version | None:
         """The last commit, up to `commit`, that changed `path`; its author is who to ask. None if there is none."""
         options = ("-z", "--no-show-signature", "--date=raw", f"--format={history_refs.COMMIT_FORMAT}")
@@ -266,18 +275,17 @@ class ReadableHistory:
         """Whether Git tracks `path` or anything below it."""
         return bool(self._git.run("ls-files", "-z", "--", self.prefix + path, what="read its index"))
 
-    def in_history(self, path: str, text: str) -> bool:
-        """Whether any commit of any branch or tag added or removed `text` in the file `path`."""
-        options = (
-            "--all",
-            "--max-count=1",
-            "--format=%H",
-            "--no-show-signature",
-            "--no-ext-diff",
-            "--no-textconv",
-        )
-        where = (f"-S{text}", "--", self.prefix + path)
-        return bool(self._git.run("log", *options, *where, what="search the history").strip())
+    def old_configs(self, progress: Progress = SILENT) -> Iterator[OldConfig]:
+        """Every version of every DVC config file on any branch, tag or stash, newest first; paths are relative to
+        the top of the repository."""
+        from modelkeep.core.engine.history_secrets import old_configs
+
+        return old_configs(self._git, progress)
+
+    def git_version(self) -> str:
+        """The version of the git that is used, such as 2.39.5."""
+        out = self._git.run("version", what="tell its version").decode("ascii", "replace").split()
+        return out[2] if len(out) > 2 else ""
 
     def identity(self) -> tuple[str, str] | None:
         """(name, e-mail) of the person who commits, or None if Git was never told."""

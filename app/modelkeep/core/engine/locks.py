@@ -19,7 +19,7 @@ from typing import Any
 from modelkeep.core.durable import write_file
 from modelkeep.core.engine.locks_file import FileLock, process_exists, process_name
 from modelkeep.core.engine.locks_hardlink import HardlinkLock
-from modelkeep.core.errors import Busy
+from modelkeep.core.errors import Busy, UnsafePath
 from modelkeep.core.paths import Tree
 
 _MAIN = ".dvc/tmp/lock"
@@ -53,6 +53,16 @@ def project_lock(
         claims = _Claims(tree, {"pid": os.getpid(), "cmd": command}, deadline, kind)
         with claims.held([str(path) for path in write], [str(path) for path in read]):
             yield
+
+
+def claims(root: Path) -> list[tuple[str, int]]:
+    """(path, process) of all that is claimed now, read without any lock; claims of dead processes among them."""
+    try:
+        state = _load(Tree(root, system=True))
+    except (Busy, OSError, UnsafePath):
+        return []
+    written = [(path, info["pid"]) for path, info in state["write"].items()]
+    return written + [(path, info["pid"]) for path, infos in state["read"].items() for info in infos]
 
 
 @contextlib.contextmanager

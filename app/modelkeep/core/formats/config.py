@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from modelkeep.core.errors import InvalidFile, NotFound
 from modelkeep.core.formats.config_keys import (
@@ -21,6 +22,7 @@ from modelkeep.core.formats.config_keys import (
     SECRET_KEYS,
     SECTIONS,
     UNUSED,
+    why_ignored,
 )
 from modelkeep.core.formats.configfile import Sections, edit_config, parse_config, split_section
 from modelkeep.core.formats.remoteurl import RemoteConfig, SshAddress, read_url, split_password, url_problem
@@ -29,6 +31,8 @@ from modelkeep.core.values import Secret
 __all__ = [
     "LEVELS",
     "Config",
+    "Held",
+    "Ignored",
     "RemoteConfig",
     "Sections",
     "SshAddress",
@@ -49,13 +53,30 @@ _MAX_JOBS = 64
 _Value = tuple[str, str]  # value, level it comes from
 
 
+class Ignored(NamedTuple):
+    """A setting that the repository made and may not make. `remote` is "" for one of the whole project."""
+
+    remote: str
+    key: str
+    why: str
+    value: str = ""
+
+
+class Held(NamedTuple):
+    """A secret in a config file: the remote and level it stands at."""
+
+    remote: str
+    level: str
+    secret: Secret
+
+
 class Config:
     """The merged configuration. Frozen after `merge`; safe from several threads."""
 
     def __init__(self) -> None:
         self._sections: dict[str, dict[str, _Value]] = {}
         self._secrets: dict[str, list[tuple[str, str, Secret]]] = {}
-        self._ignored: dict[str, str] = {}
+        self._ignored: dict[tuple[str, str], Ignored] = {}
 
     @classmethod
     def merge(cls, levels: Mapping[str, Sections]) -> Config:
@@ -88,14 +109,14 @@ class Config:
         value = self.get("core", "remote")
         return value.lower() if value else None
 
-    @property
-    def ignored(self) -> tuple[str, ...]:
-        """Settings that were not honoured because the repository itself made them, as `section.key`."""
-        return tuple(self._ignored)
+    def ignored(self) -> tuple[Ignored, ...]:
+        """Settings that are not honoured because the repository itself made them, and why."""
+        return tuple(self._ignored.values())
 
     def wish(self, section: str, key: str) -> str | None:
         """What the repository asks for and may not set, as long as the user's own config does not set it."""
-        return None if self.get(section, key) is not None else self._ignored.get(f"{section}.{key}")
+        found = self._ignored.get((section, key))
+        return found.value if found is not None and self.get(section, key) is None else None
 
     def remotes(self) -> tuple[RemoteConfig, ...]:
         """All remotes in the order they are defined, each with its inheritance resolved."""
@@ -113,6 +134,28 @@ class Config:
         return tuple(
             (level, section, key) for section, found in self._secrets.items() for level, key, _ in found
         )
+
+    def held(self, name: str, key: str) -> Held | None:
+        """The secret in force under `key` of a remote, its own or inherited, and where it stands.
+
+        A password in the URL counts when no key holds one.
+        """
+        names = self._ancestry(name.lower())
+        for wanted in (key, "url") if key == "password" else (key,):
+            for one in names:
+                for level, found, secret in reversed(self._secrets.get(f'remote "{one}"', ())):
+                    if found == wanted:
+                        return Held(one, level, secret)
+        return None
+
+    def _ancestry(self, name: str) -> list[str]:
+        """A remote and those whose address its own is built on, nearest first."""
+        names: list[str] = []
+        while name not in names and (body := self._sections.get(f'remote "{name}"')):
+            names.append(name)
+            parts = read_url(body["url"][0])
+            name = parts.host.lower() if parts.scheme == "remote" else name
+        return names
 
     def _take(self, level: str, section: str, body: Mapping[str, str]) -> None:
         kind, name = split_section(section)
@@ -143,7 +186,8 @@ class Config:
         if level == "repo" and not _repo_may_set(section, key, value):
             if key not in UNUSED and split_section(section)[0] in ("core", "cache", "remote"):
                 kind, name = split_section(section)
-                self._ignored[".".join(part for part in (kind, name, key) if part)] = value
+                shown = key if kind == "remote" else f"{kind}.{key}"
+                self._ignored[section, key] = Ignored(name, shown, why_ignored(kind, key), value)
             return
         if level == "repo" and key in ("jobs", "max_sessions"):
             value = str(min(int(value), _MAX_JOBS))

@@ -178,3 +178,39 @@ UNUSED = frozenset(
         "no_traverse",
     ]
 )
+
+_WHY = {
+    "keyfile": "Which of your keys is used is for you to choose.",
+    "gss_auth": "How you log in is for you to choose.",
+    "allow_agent": "Whether your SSH agent is used is for you to choose.",
+    "verify": "A repository may turn checking on, never off.",
+    "ssl_verify": "A repository may turn checking on, never off.",
+    "use_ssl": "A repository may turn checking on, never off.",
+    "dir": "Only you may choose a cache outside of the project.",
+    "type": "Links into the cache let a program damage it; only you may choose them.",
+    "shared": "Who else may change the cache is for you to choose.",
+    "bearer_token_command": "A repository never chooses a command that is run.",
+    "configpath": "The file can name a command that is run.",
+    "endpointurl": "Your own credentials would go to a server that the repository chooses.",
+    "profile": "Which of your credentials are used is for you to choose.",
+    "proxy_to": "A repository never chooses a proxy.",
+    "data_proxy_target": "A repository never chooses a proxy.",
+}
+_WHY |= dict.fromkeys(
+    (
+        "credentialpath",
+        "cert_path",
+        "key_path",
+        "kerb_ticket",
+        "gdrive_user_credentials_file",
+        "gdrive_service_account_json_file_path",
+    ),
+    "Which of your files is used to log in is for you to choose.",
+)
+
+
+def why_ignored(kind: str, key: str) -> str:
+    """Why a repository may not set `key` in a section of this kind, in one sentence for people."""
+    if kind == "core":
+        return "This is a choice of yours, not of the repository."
+    return _WHY.get(key, "A repository may not set this; only you may, in your own configuration.")

@@ -16,10 +16,8 @@ from modelkeep.core.durable import write_file
 from modelkeep.core.engine.configuration import change_config, read_levels
 from modelkeep.core.engine.history import History
 from modelkeep.core.errors import (
-    KeyringUnavailable,
     LoginFailed,
     LoginNeeded,
-    NoRemote,
     Refused,
     Unsupported,
     UsageError,
@@ -30,6 +28,7 @@ from modelkeep.core.patterns import pattern
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Change, Changes, Secret
+from modelkeep.core.workflows.addresses import is_right, own_word
 
 _DVCIGNORE = b"""# Add patterns of files dvc should ignore, which could improve
 # the performance. Learn more at
@@ -147,6 +146,7 @@ def add_remote(
         changes[("core", "remote")] = name
     change_config(project.root, level, changes)
     project.reload()
+    own_word(project, name)
     lines = [f"dvc remote add {'-d ' if default else ''}{name} {stored}"]
     return Changes(Change.CONFIG, f"The remote {name} was added.", (_file(level),), same_as=tuple(lines))
 
@@ -201,8 +201,11 @@ def modify_remote(
         _refuse_secret(key)
     if key == "url" and value is not None:
         value = _stored_url(project, value)
+    was_right = key == "url" or is_right(project, remote.name)
     change_config(project.root, level or remote.level, {(f'remote "{remote.name}"', key): value})
     project.reload()
+    if was_right:
+        own_word(project, remote.name)
     project.forget_listing(remote.name)
     return Changes(Change.CONFIG, f"{key} of {remote.name} was {'removed' if value is None else 'set'}.")
 
@@ -225,8 +228,11 @@ def remove_remote(project: Project, name: str, *, level: str | None = None) -> C
 def set_default_remote(project: Project, name: str | None, *, level: str = "repo") -> Changes:
     """Choose the remote that is used when none is named; None unsets it."""
     chosen = project.remote_config(name).name if name is not None else None
+    was_right = chosen is None or is_right(project, chosen)
     change_config(project.root, level, {("core", "remote"): chosen})
     project.reload()
+    if chosen is not None and was_right:
+        own_word(project, chosen)
     return Changes(
         Change.CONFIG, f"The default remote is {chosen}." if chosen else "No remote is the default."
     )
@@ -298,44 +304,10 @@ def secrets_in_config(project: Project) -> tuple[FoundSecret, ...]:
 
 
 def migrate_secrets(project: Project, progress: Progress = SILENT) -> Changes:
-    """Move the SSH passwords found in config files into the keyring: store, read back, then rewrite.
+    """Move what is secret out of config files; see secrets_move."""
+    from modelkeep.core.workflows.secrets import migrate
 
-    Raises KeyringUnavailable, with nothing changed, where no keyring keeps secrets beyond this run.
-    """
-    if not project.vault.is_persistent:
-        raise KeyringUnavailable(
-            "There is no keyring to move the password into.", detail=project.vault.describe()
-        )
-    moved = []
-    for remote in project.config.remotes():
-        progress.check()
-        secret = remote.secret("password") if remote.kind == "ssh" else None
-        address = project.address(remote.name) if secret is not None else None
-        if secret is None or address is None:
-            continue
-        project.vault.put(address, secret)
-        kept = project.vault.get(address)
-        if kept is None or kept.reveal() != secret.reveal():
-            raise KeyringUnavailable("The keyring did not give the password back; nothing was changed.")
-        for level, section, key in project.config_secrets():
-            if section == f'remote "{remote.name}"' and key in ("password", "url"):
-                value = remote.url if key == "url" else None
-                change_config(project.root, level, {(section, key): value})
-        moved.append(remote.name)
-    project.reload()
-    if not moved:
-        raise NoRemote("No SSH password stands in a config file of this project.")
-    notes = [
-        "The dvc command will ask for the password itself now (dvc remote modify --local NAME ask_password true)."
-    ]
-    if project.history is not None and project.history.in_history(".dvc/config", "password"):
-        notes.append(
-            "A password stands in the Git history of .dvc/config: whoever can read the repository knows it."
-            " Change it on the server."
-        )
-    return Changes(
-        Change.CONFIG, f"Moved the password of {', '.join(moved)} into the keyring.", notes=tuple(notes)
-    )
+    return migrate(project, progress=progress)
 
 
 def trust_project(project: Project, trusted: bool = True) -> None:
