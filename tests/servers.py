@@ -16,7 +16,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -329,13 +329,20 @@ class Login:
     """Answers what a server asks, from lists, and records every question in `asked`."""
 
     def __init__(
-        self, *passwords: str, passphrases: tuple[str, ...] = (), trust: str = "remember", fails: bool = False
+        self,
+        *passwords: str,
+        passphrases: tuple[str, ...] = (),
+        answers: tuple[tuple[str, ...], ...] = (),
+        trust: str = "remember",
+        fails: bool = False,
     ) -> None:
         self._passwords = list(passwords)
         self._passphrases = list(passphrases)
+        self._answers = list(answers)
         self._trust = trust
         self._fails = fails
         self.asked: list[tuple[object, ...]] = []
+        self.said: list[str] = []
 
     def password(self, address: object, attempt: int, prompt: str) -> Secret | None:
         self.asked.append(("password", str(address), attempt))
@@ -343,9 +350,23 @@ class Login:
             raise LoginNeeded(str(address))
         return Secret(self._passwords.pop(0)) if self._passwords else None
 
-    def passphrase(self, keyfile: str, attempt: int) -> Secret | None:
+    def passphrase(self, keyfile: str, attempt: int, key: str = "") -> Secret | None:
         self.asked.append(("passphrase", keyfile, attempt))
         return Secret(self._passphrases.pop(0)) if self._passphrases else None
+
+    def unlocked(self, key: str) -> None:
+        self.asked.append(("unlocked", key))
+
+    def answers(
+        self, address: object, *, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[Secret] | None:
+        self.asked.append(("answers", title, instructions, *prompts))
+        if self._fails:
+            raise LoginNeeded(str(address))
+        return [Secret(text) for text in self._answers.pop(0)] if self._answers else None
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
     def accepted(self, address: object) -> None:
         self.asked.append(("accepted", str(address)))

@@ -15,7 +15,7 @@ import servers
 from contract.conftest import SHORT, spec_of, trust
 from modelkeep.core.errors import HostKeyChanged, LoginFailed, LoginNeeded, StoreFailed, UnknownHost
 from modelkeep.core.progress import Cancelled
-from modelkeep.core.stores import ssh_connect
+from modelkeep.core.stores import ssh_identity
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import login_address, open_store
 
@@ -24,9 +24,9 @@ needs_passwords = pytest.mark.skipif(not servers.IS_ROOT, reason=servers.NO_ROOT
 
 @pytest.fixture(autouse=True)
 def _nobody_trusted_before() -> Iterator[None]:
-    ssh_connect._trusted_once.clear()
+    ssh_identity.forget_trust()
     yield
-    ssh_connect._trusted_once.clear()
+    ssh_identity.forget_trust()
 
 
 def use(spec: RemoteSpec, login: servers.Login) -> None:
@@ -239,7 +239,8 @@ def test_an_encrypted_key_asks_for_its_passphrase(
     authorize(ssh, key)
     login = servers.Login(passphrases=("wrong", "pass phrase"))
     use(spec_of(ssh, keyfile=str(key)), login)
-    assert login.asked == [("passphrase", str(key), 1), ("passphrase", str(key), 2)]
+    mark = subprocess.check_output(["ssh-keygen", "-lf", f"{key}.pub"], text=True).split()[1]
+    assert login.asked == [("passphrase", str(key), 1), ("passphrase", str(key), 2), ("unlocked", mark)]
 
 
 def test_a_key_of_the_agent(ssh: servers.SshServer, home: Path, agent: Path) -> None:

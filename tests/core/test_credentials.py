@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -171,20 +171,31 @@ class Person:
     """Answers questions from a list and remembers what was asked."""
 
     def __init__(self, *answers: str | None) -> None:
-        self.answers = list(answers)
+        self.answers_left = list(answers)
         self.asked: list[tuple[str, int]] = []
+        self.said: list[str] = []
 
     def password(self, address: str, *, attempt: int, prompt: str) -> Secret | None:
         self.asked.append((address, attempt))
-        answer = self.answers.pop(0)
+        answer = self.answers_left.pop(0)
         return Secret(answer) if answer is not None else None
 
     def passphrase(self, keyfile: str, *, attempt: int) -> Secret | None:
         return self.password(keyfile, attempt=attempt, prompt="")
 
+    def answers(
+        self, address: str, *, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[Secret] | None:
+        self.asked += [(prompt, 0) for prompt, _ in prompts]
+        given = [self.answers_left.pop(0) for _ in prompts]
+        return [Secret(one or "") for one in given] if all(given) else None
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
     def trust_host(self, host: str, key_type: str, fingerprint: str) -> str:
         self.asked.append((f"{host} {key_type} {fingerprint}", 0))
-        return self.answers.pop(0) or "cancel"
+        return self.answers_left.pop(0) or "cancel"
 
 
 def credentials(vault: Vault, person: Person, config: str | None = None) -> Credentials:

@@ -30,6 +30,13 @@ class Person:
     def passphrase(self, keyfile: str, *, attempt: int) -> Secret | None:
         return None
 
+    def answers(self, address: str, **_: object) -> list[Secret] | None:
+        self.asked.append("answers")
+        return None
+
+    def say(self, text: str) -> None:
+        self.asked.append("say")
+
     def trust_host(self, host: str, key_type: str, fingerprint: str) -> str:
         self.asked.append("trust")
         return self.trust

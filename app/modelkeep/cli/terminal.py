@@ -149,7 +149,7 @@ class TerminalQuestions:
 
     def say(self, text: str) -> None:
         """Print a sentence between the lines of the progress, if anybody reads them."""
-        if sys.stderr.isatty():
+        if text and sys.stderr.isatty():
             with _SCREEN:
                 width = shutil.get_terminal_size().columns - 1
                 print("\r" + " " * width + f"\r{visible(text)}", file=sys.stderr)

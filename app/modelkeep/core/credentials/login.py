@@ -1,26 +1,28 @@
 """Serves a login from the vault, the user's config and, last, a person. Knows no protocol and no keyring.
 
 It is what the stores call a LoginProvider, without knowing them: addresses are anything whose `str()` is
-user@host:port. A password is kept only after the server took it; one that was refused is not tried again.
+user@host:port. A password is kept only after the server took it; one that was refused is not tried again. The
+passphrase of a key goes by the same rules under the key's fingerprint.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from modelkeep.core.credentials.questions import NO_QUESTIONS, Questions
 from modelkeep.core.credentials.vault import Vault, normal_address
 from modelkeep.core.errors import KeyringUnavailable, LoginNeeded, UnknownHost
+from modelkeep.core.patterns import pattern
 from modelkeep.core.redaction import register
 from modelkeep.core.values import Secret
 
-_HOST_QUESTION = re.compile(
+_HOST_QUESTION = pattern(
     r"authenticity of host '(?P<host>[^']+)'.*?(?P<type>[A-Z0-9-]+) key fingerprint is (?P<print>SHA256:\S+?)\.?\s",
     re.DOTALL,
 )
-_PASSPHRASE = re.compile(r"passphrase for (?:key )?'?(?P<file>[^':]+)'?")
+_PASSPHRASE = pattern(r"passphrase for (?:key )?'?(?P<file>[^':]+)'?")
 
 
 class Credentials:
@@ -51,9 +53,38 @@ class Credentials:
         Raises LoginNeeded or LoginFailed where nobody can be asked. None means the person cancelled.
         """
         name = normal_address(str(address))
-        found = self._known(name) if attempt <= 1 else None
+
+        def ask(again: int) -> Secret | None:
+            return self._questions.password(name, attempt=again, prompt=prompt)
+
+        return self._secret(name, attempt, ask, self._config_secret)
+
+    def passphrase(self, keyfile: str, attempt: int, key: str = "") -> Secret | None:
+        """What unlocks a key file; None leaves that key out. One that is kept is for exactly the key whose
+        fingerprint is `key`; where that is not known nothing is kept."""
+
+        def ask(again: int) -> Secret | None:
+            return self._questions.passphrase(keyfile, attempt=again)
+
+        if not key:
+            secret = ask(attempt)
+            if secret is not None:
+                register(secret)
+            return secret
+        if attempt > 1:
+            self._refuse(key)
+        return self._secret(key, attempt, ask, lambda _: None)
+
+    def _secret(
+        self,
+        name: str,
+        attempt: int,
+        ask: Callable[[int], Secret | None],
+        configured: Callable[[str], Secret | None],
+    ) -> Secret | None:
+        found = self._known(name, configured) if attempt <= 1 else None
         if found is None:
-            secret = self._ask(name, attempt, prompt)
+            secret = self._ask(name, attempt, ask)
             found = (secret, True) if secret is not None else None
         if found is None:
             return None
@@ -62,7 +93,7 @@ class Credentials:
             self._given[name] = found
         return found[0]
 
-    def _known(self, name: str) -> tuple[Secret, bool] | None:
+    def _known(self, name: str, configured: Callable[[str], Secret | None]) -> tuple[Secret, bool] | None:
         """A password nobody has to be asked for, and whether it is new to the vault."""
         with self._lock:
             offered, accepted = self._offered.pop(name, None), self._accepted.get(name)
@@ -73,35 +104,40 @@ class Credentials:
                 return None
         if accepted is not None:
             return accepted, False
-        secret = self._stored(name) or self._config_secret(name)
+        secret = self._stored(name) or configured(name)
         return (secret, False) if secret is not None else None
 
     def _stored(self, name: str) -> Secret | None:
         try:
             return self._vault.get(name)
         except KeyringUnavailable as error:
-            self.keyring_problem = error.title
+            self._keyring_failed(error)
             return None
 
-    def _ask(self, name: str, attempt: int, prompt: str) -> Secret | None:
+    def _keyring_failed(self, error: KeyringUnavailable) -> None:
+        """Remember why, and say it once with what to do about it."""
+        is_new, self.keyring_problem = error.title != self.keyring_problem, error.title
+        if is_new:
+            self._questions.say(f"{error.title} {error.hint}".strip())
+
+    def _ask(self, name: str, attempt: int, ask: Callable[[int], Secret | None]) -> Secret | None:
         again = attempt if name not in self._refused else max(attempt, 2)
         try:
-            return self._questions.password(name, attempt=again, prompt=prompt)
+            return ask(again)
         except LoginNeeded as error:
             if self.keyring_problem and not error.detail:
                 error.detail = self.keyring_problem
             raise
 
-    def passphrase(self, keyfile: str, attempt: int) -> Secret | None:
-        """What unlocks a key file; None leaves that key out. Kept nowhere."""
-        secret = self._questions.passphrase(keyfile, attempt=attempt)
-        if secret is not None:
-            register(secret)
-        return secret
-
     def accepted(self, address: object) -> None:
         """The server took the password given last: keep it, in the vault if it is new there."""
-        name = normal_address(str(address))
+        self._keep(normal_address(str(address)))
+
+    def unlocked(self, key: str) -> None:
+        """The passphrase given last for this key was right: keep it, in the vault if it is new there."""
+        self._keep(key)
+
+    def _keep(self, name: str) -> None:
         with self._lock:
             secret, is_new = self._given.pop(name, (None, False))
             self._refused.discard(name)
@@ -112,15 +148,35 @@ class Credentials:
             try:
                 self._vault.put(name, secret)
             except KeyringUnavailable as error:
-                self.keyring_problem = error.title
+                self._keyring_failed(error)
 
     def rejected(self, address: object) -> None:
         """The server refused the password given last: it is not kept, and not tried again in this run."""
-        name = normal_address(str(address))
+        self._refuse(normal_address(str(address)))
+
+    def _refuse(self, name: str) -> None:
         with self._lock:
             self._given.pop(name, None)
             self._accepted.pop(name, None)
             self._refused.add(name)
+
+    def answers(
+        self, address: object, *, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[Secret] | None:
+        """A person's answers to a server's questions, or None; nothing that is known goes in, nothing is kept.
+
+        Raises LoginNeeded where nobody can be asked.
+        """
+        name = normal_address(str(address))
+        given = self._questions.answers(name, title=title, instructions=instructions, prompts=prompts)
+        for secret, (_, is_shown) in zip(given or (), prompts, strict=False):
+            if not is_shown:
+                register(secret)
+        return given
+
+    def say(self, text: str) -> None:
+        """Pass a sentence on to the person."""
+        self._questions.say(text)
 
     def trust_host(self, host: str, key_type: str, fingerprint: str) -> str:
         """ "cancel", "once" or "remember" for a key never seen. Raises UnknownHost where it cannot be asked."""

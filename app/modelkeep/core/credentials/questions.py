@@ -31,7 +31,10 @@ class Questions(Protocol):
         """Whether it is right that the remote now lies at `new`. Nothing has been sent there yet."""
 
     def say(self, text: str) -> None:
-        """A sentence for the person while a login waits ("Touch the security key …"). Never blocks."""
+        """A sentence for the person while a login waits ("Touch the security key …"); "" takes it away.
+
+        Never blocks.
+        """
 
 
 class _NoQuestions:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -210,8 +210,22 @@ class LoginProvider(Protocol):
         `prompt` is the server's own text, or "". None means the person cancelled.
         """
 
-    def passphrase(self, keyfile: str, attempt: int) -> Secret | None:
-        """What unlocks a key file; None leaves that key out."""
+    def passphrase(self, keyfile: str, attempt: int, key: str = "") -> Secret | None:
+        """What unlocks a key file; None leaves that key out. `key` is its fingerprint, SHA256:…, if known."""
+
+    def unlocked(self, key: str) -> None:
+        """The passphrase given last for the key with this fingerprint was right: it may be kept."""
+
+    def answers(
+        self, address: Address, *, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[Secret] | None:
+        """Answers to the server's questions, one for each (text, whether the answer may be seen).
+
+        All texts are the server's own, made harmless. None means the person cancelled. Nothing of it is kept.
+        """
+
+    def say(self, text: str) -> None:
+        """Tell the person something while the login waits, such as to touch a security key; "" is past it."""
 
     def accepted(self, address: Address) -> None:
         """The server took the password given last: it may be kept."""

@@ -1,15 +1,13 @@
 """The user's known_hosts: read with patience, appended to, never rewritten. Knows no network and no paramiko.
 
 OpenSSH's format (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): plain, hashed, wildcard and negated names, [host]:port,
-@revoked. Certificate authorities are skipped because host certificates are not supported. A line that makes
-no sense is skipped, so that it cannot hide the others.
+@revoked, @cert-authority. A line that makes no sense is skipped, so that it cannot hide the others.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import fnmatch
 import hashlib
 import hmac
 import os
@@ -20,10 +18,12 @@ from pathlib import Path
 
 from modelkeep.core.durable import store_failed, sync_folder
 from modelkeep.core.errors import HostKeyChanged
+from modelkeep.core.keyfile import fingerprint, type_of
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.stores.base import Address
 
 _LARGEST = 16 << 20
+_REVOKED, _AUTHORITY = "@revoked", "@cert-authority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class HostKey:
     @property
     def fingerprint(self) -> str:
         """In the form of `ssh-keygen -l`: SHA256:… without padding."""
-        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+        return fingerprint(self.blob)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One usable line: where it stands, the names it is for, the key, and whether the key is revoked."""
+    """One usable line: where it stands, the names it is for, the key, and its marker ("" or "@revoked")."""
 
     place: str
     names: str
     key: HostKey
-    revoked: bool
+    marker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Known:
     host: str
     keys: tuple[Line, ...]
     revoked: tuple[Line, ...]
+    authorities: tuple[Line, ...] = ()
 
     def types(self) -> list[str]:
         """Key types to prefer, so that the server shows the key that can be compared."""
@@ -69,6 +70,7 @@ class Known:
                     f"The key of {self.host} has been revoked; nothing was sent to it.",
                     detail=f"{key.type} {key.fingerprint} ({line.place})",
                     hint="Ask the administrator of the server for its new key.",
+                    reason="host_revoked",
                 )
         if any(line.key.blob == key.blob for line in self.keys):
             return True
@@ -82,29 +84,30 @@ class Known:
             detail=f"{known}\nPresented: {key.type} {key.fingerprint}",
             hint="Either the server was set up anew or someone is in between. Ask its administrator; if the new "
             f"key is right, forget the old one with: ssh-keygen -R '{self.host}'",
+            reason="host_changed",
         )
 
 
-def host_name(address: Address) -> str:
-    """The name a host has in known_hosts: with its port in brackets unless that is 22."""
+def host_name(address: Address, alias: str = "") -> str:
+    """The name a host has in known_hosts: its alias, else with its port in brackets unless that is 22."""
+    if alias:
+        return alias.lower()
     host = address.host.lower()
     return host if address.port == 22 else f"[{host}]:{address.port}"
 
 
-def lookup(files: Iterable[str], address: Address) -> Known:
+def lookup(files: Iterable[str], name: str) -> Known:
     """Everything the files say about the host; files that are missing or unreadable say nothing."""
-    name = host_name(address)
     matching = [line for file in files for line in _lines(file) if _matches(line.names, name)]
-    return Known(
-        name,
-        tuple(line for line in matching if not line.revoked),
-        tuple(line for line in matching if line.revoked),
-    )
+
+    def marked(marker: str) -> tuple[Line, ...]:
+        return tuple(line for line in matching if line.marker == marker)
+
+    return Known(name, marked(""), marked(_REVOKED), marked(_AUTHORITY))
 
 
-def remember(file: str, address: Address, key: HostKey, *, hashed: bool) -> None:
+def remember(file: str, name: str, key: HostKey, *, hashed: bool) -> None:
     """Append one line to `file`, which is made if it is missing. Raises StoreFailed."""
-    name = host_name(address)
     line = f"{_hashed(name) if hashed else name} {key.type} {base64.b64encode(key.blob).decode()}\n"
     try:
         _append(Path(file), line.encode())
@@ -143,19 +146,14 @@ def _parse(text: str, place: str) -> Line | None:
     if not text or text.startswith("#"):
         return None
     fields = text.split()
-    revoked = fields[0] == "@revoked"
-    if fields[0].startswith("@"):
-        if not revoked:
-            return None
-        fields = fields[1:]
-    if len(fields) < 3:
+    marker = fields.pop(0) if fields[0].startswith("@") else ""
+    if len(fields) < 3 or marker not in ("", _REVOKED, _AUTHORITY):
         return None
     try:
         blob = base64.b64decode(fields[2], validate=True)
     except (binascii.Error, ValueError):
         return None
-    inner = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("ascii", "replace") if len(blob) > 4 else ""
-    return Line(place, fields[0], HostKey(fields[1], blob), revoked) if inner == fields[1] else None
+    return Line(place, fields[0], HostKey(fields[1], blob), marker) if type_of(blob) == fields[1] else None
 
 
 def _matches(names: str, name: str) -> bool:
@@ -173,7 +171,13 @@ def _matches(names: str, name: str) -> bool:
 
 def _glob(pattern: str, name: str) -> bool:
     # Only * and ? are special here; [ belongs to [host]:port.
-    return re.fullmatch(fnmatch.translate(pattern.replace("[", "[[]")), name) is not None
+    regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(regex, name, re.DOTALL) is not None
+
+
+def is_listed(patterns: Iterable[str], name: str) -> bool:
+    """Whether one of the patterns, with * and ?, is for `name`."""
+    return any(_glob(pattern, name) for pattern in patterns)
 
 
 def _hash_matches(names: str, name: str) -> bool:

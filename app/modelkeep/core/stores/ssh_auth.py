@@ -1,304 +1,291 @@
 """Logging in over a paramiko transport whose host key has been checked already. Opens no connection.
 
 Order: keys (few, so that the server does not hang up before a password can be tried), keyboard-interactive,
-password. A secret is asked of the LoginProvider only when the server wants one of that kind.
+password. A secret is asked of the LoginProvider only when the server wants one of that kind. Where several steps are
+wanted, each that was right is followed by whatever the server names next.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from modelkeep.core.errors import ConnectionLost, LoginFailed, ModelkeepError
-from modelkeep.core.nouns import dataclass
-from modelkeep.core.paths import visible
-from modelkeep.core.progress import Cancelled
-from modelkeep.core.stores.base import Address, LoginProvider
+from modelkeep.core.keyfile import type_of
+from modelkeep.core.progress import SILENT, Progress
+from modelkeep.core.stores.base import LoginProvider
+from modelkeep.core.stores.ssh_agent import AgentFailed
 from modelkeep.core.stores.ssh_config import Route
-from modelkeep.core.stores.ssh_library import paramiko
+from modelkeep.core.stores.ssh_keys import KeyRefused, Keys, Offer, Offers
+from modelkeep.core.stores.ssh_questions import Interview, expired, harmless
+from modelkeep.core.stores.ssh_turns import Declined, turn
+from modelkeep.core.stores.ssh_userauth import Answer, Expired, HungUp, Silent, UserAuth, plain_algorithm
+
+__all__ = ["Keys", "TooManyKeys", "log_in"]
 
 _KEYS = 3  # servers hang up after six failures; three are left for passwords
+_MANY_KEYS = 12  # where keys are all there is
 _ATTEMPTS = 3
-_PERSON = 300.0  # seconds somebody may take to answer the server's questions
+_STEPS = 8  # a login takes two or three
+_PASSWORDS = {"password", "keyboard-interactive"}
 
 
-@dataclass(frozen=True)
-class Keys:
-    """Which keys may be tried: `keyfile` was named for this remote, the rest follows ~/.ssh/config."""
+class TooManyKeys(LoginFailed):
+    """The server hung up over keys. `asks_otherwise` says that it would have taken a password or answers."""
 
-    keyfile: str = ""
-    use_agent: bool = True
+    def __init__(self, title: str, *, asks_otherwise: bool, detail: str, hint: str) -> None:
+        super().__init__(title, detail=detail, hint=hint, reason="too_many_keys")
+        self.asks_otherwise = asks_otherwise
 
 
-def log_in(transport: Any, route: Route, keys: Keys, login: LoginProvider) -> None:
-    """Authenticate; raises LoginFailed, Cancelled, ConnectionLost, or what the provider raises."""
-    _Login(transport, route, keys, login).run()
+def log_in(
+    transport: Any, route: Route, keys: Keys, login: LoginProvider, progress: Progress = SILENT
+) -> str:
+    """Authenticate, and say for people what opened the door.
+
+    Raises LoginFailed with a reason, Cancelled, ConnectionLost, or what the provider raises. Of several logins to
+    the same address at once only one asks; the others wait for it.
+    """
+    auth = UserAuth(transport, route.address.user, transport.auth_timeout, progress)
+    with ExitStack() as stack:
+        return _Login(auth, route, keys, login, progress, stack).run()
 
 
 class _Login:
-    def __init__(self, transport: Any, route: Route, keys: Keys, login: LoginProvider) -> None:
-        self._transport = transport
-        self._route = route
-        self._keys = keys
+    def __init__(
+        self,
+        auth: UserAuth,
+        route: Route,
+        keys: Keys,
+        login: LoginProvider,
+        progress: Progress,
+        stack: ExitStack,
+    ) -> None:
+        self._auth = auth
         self._provider = login
-        self._address: Address = route.address
+        self._address = route.address
+        self._progress = progress
+        self._stack = stack
+        self._has_turn = False
+        self._offers = Offers(route, keys, login, progress)
+        stack.callback(self._offers.close)
+        self._offered: Iterator[Offer] | None = None
+        self._methods: tuple[str, ...] = ()
         self._tried: list[str] = []
-        self._notes: list[str] = []
-        self._agent: Any = None
+        self._ways: list[str] = []  # that were right
+        self._reason = ""
+        self._now = ""
 
-    def run(self) -> None:
+    def run(self) -> str:
         try:
-            self._run()
-        finally:
-            if self._agent is not None:
-                self._agent.close()
+            said = self._auth.begin()
+            for _ in range(_STEPS):
+                if said.is_in:
+                    return " + ".join(self._ways) or "nothing"
+                said = self._next_step(said)
+            raise self._refused()
+        except HungUp as error:
+            raise self._hung_up() from error
+        except Silent as error:
+            raise ConnectionLost(
+                f"{self._address.host} does not answer the login.",
+                hint="Try again later, or ask its administrator.",
+                reason="silent",
+            ) from error
 
-    def _run(self) -> None:
-        offered = self._first_contact()
-        if offered is None:
-            return
-        if "publickey" in offered:
-            offered = self._with_keys(offered)
-            if offered is None:
-                return
-        if "keyboard-interactive" in offered:
-            offered = self._with_answers(offered)
-            if offered is None:
-                return
-        if "password" in offered:
-            self._with_password()
-            return
+    def _next_step(self, said: Answer) -> Answer:
+        """Try what the server names, in our order, until something is right."""
+        ways: dict[str, Callable[[Answer], Answer]] = {
+            "publickey": self._with_keys,
+            "keyboard-interactive": self._with_answers,
+            "password": self._with_password,
+        }
+        self._methods = said.methods
+        for method, way in ways.items():
+            if method in self._methods:
+                self._now = method
+                said = way(said)
+                if said.is_step:
+                    return said
+                self._methods = said.methods or self._methods
         raise self._refused()
 
-    def _first_contact(self) -> set[str] | None:
-        """What the server offers; None if it wants nothing at all."""
-        try:
-            with self._translated():
-                self._transport.auth_none(self._address.user)
-        except paramiko.BadAuthenticationType as error:
-            return set(error.allowed_types)
-        return None
+    def _take_turn(self) -> None:
+        """From here on a person may be asked: let only one login to this address do that at a time."""
+        if not self._has_turn:
+            self._stack.enter_context(turn(self._provider, str(self._address), self._progress))
+            self._has_turn = True
 
     # -- keys ------------------------------------------------------------------------------------------
 
-    def _with_keys(self, offered: set[str]) -> set[str] | None:
-        asks_password = bool(offered & {"password", "keyboard-interactive"})
+    def _with_keys(self, said: Answer) -> Answer:
+        asks_otherwise = bool(_PASSWORDS & set(said.methods))
+        if self._offered is None:
+            self._offered = self._offers.each(asks_otherwise=asks_otherwise)
+        most = _KEYS if asks_otherwise else _MANY_KEYS
         count = 0
-        for name, key in self._candidates(asks_password):
-            if count == _KEYS:
-                break
-            count += 1
-            self._tried.append(name)
-            try:
-                with self._translated():
-                    further = self._transport.auth_publickey(self._address.user, key)
-            except paramiko.BadAuthenticationType:
-                break
-            except paramiko.AuthenticationException:
+        for offer in self._offered:
+            found = self._with_key(offer)
+            if found is None:
                 continue
-            return set(further) - {"publickey"} or None
-        return offered
+            said = found
+            if said.is_step:
+                self._ways.append(offer.title)
+                return said
+            count += 1
+            if count == most or "publickey" not in said.methods:
+                break
+        if count:
+            self._reason = self._reason or "key_refused"
+        return said
 
-    def _candidates(self, asks_password: bool) -> Iterator[tuple[str, Any]]:
-        files = [self._keys.keyfile] if self._keys.keyfile else []
-        files += [name for name in self._route.identities if name not in files]
-        named = [os.path.expanduser(name) for name in files]
-        yield from self._agent_keys(named)
-        yield from self._plain_files(named)
-        if not self._route.identities_only and not files:
-            yield from self._plain_files(self._route.default_keys)
-        # A locked key comes last: its passphrase is asked only if nothing else opened the door. A default key
-        # nobody named is not worth a question where a password does it.
-        locked = named or ([] if asks_password else list(self._route.default_keys))
-        for name in locked:
-            if is_locked(name):
-                key = self._unlocked(name)
-                if key is not None:
-                    yield name, key
-
-    def _agent_keys(self, named: list[str]) -> list[tuple[str, Any]]:
-        if not self._keys.use_agent or not os.environ.get("SSH_AUTH_SOCK"):
-            return []
-        wanted = {blob for name in named if (blob := _public_half(name)) is not None}
-        self._agent = paramiko.Agent()  # open until the login is over, because its keys sign through it
-        held = list(self._agent.get_keys())
-        first = [key for key in held if key.asbytes() in wanted]
-        rest = [] if self._route.identities_only or named else [key for key in held if key not in first]
-        return [("a key of the agent", key) for key in first + rest]
-
-    def _plain_files(self, names: Any) -> Iterator[tuple[str, Any]]:
-        for name in names:
-            if not Path(name).is_file():
-                self._notes.append(f"{name} does not exist.")
-            elif not is_locked(name):
-                key = self._load(name, None)
-                if key is not None:
-                    yield name, key
-
-    def _unlocked(self, name: str) -> Any:
-        for attempt in range(1, _ATTEMPTS + 1):
-            secret = self._provider.passphrase(name, attempt)
-            if secret is None:
-                self._notes.append(f"{name} was left out: no passphrase.")
-                return None
-            key = self._load(name, secret.reveal())
-            if key is not None:
-                return key
-        return None
-
-    def _load(self, name: str, passphrase: str | None) -> Any:
-        try:
-            return paramiko.PKey.from_path(name, passphrase.encode() if passphrase is not None else None)
-        except Exception as error:  # paramiko and cryptography have no common error for a bad key
-            what = "the passphrase is wrong" if passphrase is not None else f"{type(error).__name__}"
-            self._notes.append(f"{name} cannot be used: {what}.")
+    def _with_key(self, offer: Offer) -> Answer | None:
+        """What the server said; None if it was not shown the key."""
+        algorithm = plain_algorithm(type_of(offer.blob), self._auth.rsa_algorithm())
+        if not algorithm:
+            self._offers.notes.append(f"{offer.title} is left out: the server knows only SHA-1 for RSA keys.")
             return None
+        self._tried.append(offer.title)
+        if offer.is_costly:
+            liked = self._auth.would_take(algorithm, offer.blob)
+            if isinstance(liked, Answer):
+                return liked
+        if offer.unlock is not None:
+            self._take_turn()
+            if not offer.unlock():
+                return None
+        if offer.is_hardware:
+            self._provider.say("Touch the security key to log in.")
+        try:
+            return self._auth.use_key(algorithm, offer.blob, lambda data: offer.sign(data, algorithm))
+        except (AgentFailed, KeyRefused) as error:
+            self._offers.notes.append(f"{offer.title} does not sign: {error}.")
+            return None
+        finally:
+            if offer.is_hardware:
+                self._provider.say("")
 
     # -- questions and passwords -----------------------------------------------------------------------
 
-    def _with_answers(self, offered: set[str]) -> set[str] | None:
+    def _with_answers(self, said: Answer) -> Answer:
+        self._take_turn()
         for attempt in range(1, _ATTEMPTS + 1):
-            dialog = _Dialog(self._provider, self._address, attempt)
-            patience, self._transport.auth_timeout = self._transport.auth_timeout, _PERSON
+            interview = Interview(self._auth, self._provider, self._address, attempt)
             try:
-                with self._translated():
-                    further = self._transport.auth_interactive(self._address.user, dialog.answer)
-            except paramiko.BadAuthenticationType as error:
-                return set(error.allowed_types)
-            except paramiko.AuthenticationException:
-                if not dialog.used_password:
-                    return offered
-                self._provider.rejected(self._address)
-                continue
-            except ConnectionLost:
-                if dialog.error is not None:
-                    raise dialog.error from None
+                said = interview.run()
+            except HungUp:
+                self._reason = "password_wrong" if interview.used_password else self._reason
                 raise
-            finally:
-                self._transport.auth_timeout = patience
-            if dialog.used_password:
-                self._provider.accepted(self._address)
-            return set(further) - {"keyboard-interactive"} or None
+            if said.is_step:
+                self._ways.append("password" if interview.only_password else "questions")
+                return said
+            if not interview.was_asked:
+                return said
+            self._reason = "password_wrong" if interview.only_password else "second_factor"
+            if "keyboard-interactive" not in said.methods:
+                return said
         raise self._refused()
 
-    def _with_password(self) -> None:
+    def _with_password(self, said: Answer) -> Answer:
+        self._take_turn()
         for attempt in range(1, _ATTEMPTS + 1):
             secret = self._provider.password(self._address, attempt, "")
             if secret is None:
-                raise Cancelled
+                raise Declined
             try:
-                with self._translated():
-                    further = self._transport.auth_password(
-                        self._address.user, secret.reveal(), fallback=False
-                    )
-            except paramiko.AuthenticationException:
-                self._provider.rejected(self._address)
-                if not self._transport.is_active():
-                    break
-                continue
-            self._provider.accepted(self._address)
-            if further:
+                found = self._auth.use_password(secret.reveal())
+            except HungUp:
+                self._refuse_password()
+                raise
+            if isinstance(found, Expired):
+                raise expired(self._address, found.prompt)
+            said = found
+            if said.is_step:
+                self._provider.accepted(self._address)
+                self._ways.append("password")
+                return said
+            self._refuse_password()
+            if "password" not in said.methods:
                 break
-            return
         raise self._refused()
+
+    def _refuse_password(self) -> None:
+        self._reason = "password_wrong"
+        self._provider.rejected(self._address)
 
     # -- outcome ---------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Tell a refused login (paramiko's exception passes) from a connection that broke meanwhile."""
-        try:
-            yield
-        except paramiko.AuthenticationException as error:
-            if str(error) == "Authentication timeout.":
-                raise ConnectionLost(f"{self._address.host} does not answer the login.") from error
-            if "transport shut down" in str(error):
-                raise self._hung_up() from error
-            raise
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise self._hung_up() from error
-
     def _hung_up(self) -> ModelkeepError:
-        if self._tried:
-            return LoginFailed(
-                f"{self._address} ended the connection after too many attempts to log in.",
+        if self._now == "publickey" and self._tried:
+            return TooManyKeys(
+                f"{self._address} ended the connection after too many keys.",
+                asks_otherwise=bool(_PASSWORDS & set(self._methods)),
                 detail=self._story(),
-                hint="Name the right key with IdentityFile in ~/.ssh/config, or use a password.",
+                hint="Name the right key with IdentityFile and IdentitiesOnly yes in ~/.ssh/config.",
             )
-        return ConnectionLost(f"{self._address.host} closed the connection during the login.")
-
-    def _refused(self) -> LoginFailed:
-        return LoginFailed(
-            f"{self._address} did not accept the login.",
+        if self._reason:
+            return self._refused()
+        return ConnectionLost(
+            f"{self._address.host} closed the connection during the login.",
             detail=self._story(),
-            hint="Check the user name and the password, or which key belongs to this server.",
+            hint="Try again; if it happens every time, ask its administrator what its log says.",
+            reason="closed_early",
         )
 
+    def _refused(self) -> LoginFailed:
+        reason = self._why()
+        title, hint = _REFUSALS[reason]
+        names = {"address": str(self._address), "methods": ", ".join(self._methods) or "nothing"}
+        if reason == "key_too_open":
+            names["files"] = " ".join(f"'{name}'" for name in self._offers.too_open)
+        return LoginFailed(
+            title.format(**names), detail=self._story(), hint=hint.format(**names), reason=reason
+        )
+
+    def _why(self) -> str:
+        if self._ways:
+            return "second_factor"
+        if self._reason == "password_wrong" or self._reason == "second_factor":
+            return self._reason
+        if self._offers.wrong_passphrase:
+            return "passphrase_wrong"
+        if self._offers.too_open:
+            return "key_too_open"
+        return self._reason or "no_method"
+
     def _story(self) -> str:
-        tried = [f"Tried: {', '.join(dict.fromkeys(self._tried))}."] if self._tried else []
-        return "\n".join(tried + list(dict.fromkeys(self._notes)))
+        lines = [f"Right so far: {', '.join(self._ways)}."] if self._ways else []
+        lines += [f"Tried: {', '.join(dict.fromkeys(self._tried))}."] if self._tried else []
+        lines += dict.fromkeys(self._offers.notes)
+        if self._auth.banner.strip():
+            lines.append(f"The server says: {harmless(self._auth.banner, 1000)}")
+        return "\n".join(lines)
 
 
-class _Dialog:
-    """Answers a server's questions. A password goes only into a single hidden question, and only once."""
-
-    def __init__(self, provider: LoginProvider, address: Address, attempt: int) -> None:
-        self._provider = provider
-        self._address = address
-        self._attempt = attempt
-        self.used_password = False
-        self.error: BaseException | None = None
-
-    def answer(self, title: str, instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
-        if not prompts:
-            return []
-        try:
-            return [self._one(prompts)]
-        except BaseException as error:
-            # This runs in paramiko's thread; ending the connection brings the error back to ours.
-            self.error = error
-            raise EOFError from error
-
-    def _one(self, prompts: list[tuple[str, bool]]) -> str:
-        prompt, echo = prompts[0]
-        shown = visible(prompt[:200].strip())
-        if len(prompts) > 1 or echo or self.used_password:
-            raise LoginFailed(
-                f"{self._address} asks more than a password.",
-                detail=f"It asks: {shown}",
-                hint="Log in with a key; a second factor is not supported yet.",
-            )
-        secret = self._provider.password(self._address, self._attempt, shown)
-        if secret is None:
-            raise Cancelled
-        self.used_password = True
-        return secret.reveal()
-
-
-def is_locked(name: str) -> bool:
-    """Whether the private key file needs a passphrase (OpenSSH's own form or PEM)."""
-    try:
-        text = Path(name).read_bytes()[: 1 << 16]
-    except OSError:
-        return False
-    if b"ENCRYPTED" in text:
-        return True
-    _, marker, rest = text.partition(b"-----BEGIN OPENSSH PRIVATE KEY-----")
-    if not marker:
-        return False
-    with contextlib.suppress(ValueError):
-        blob = base64.b64decode(b"".join(rest.partition(b"-----END")[0].split()))
-        return not blob.startswith(b"openssh-key-v1\0\0\0\0\x04none")
-    return False
-
-
-def _public_half(name: str) -> bytes | None:
-    try:
-        fields = Path(f"{name}.pub").read_text("utf-8", "replace").split()
-        return base64.b64decode(fields[1])
-    except (OSError, ValueError, IndexError):
-        return None
+_REFUSALS = {
+    "password_wrong": (
+        "{address} did not accept the password.",
+        "Check the user name and type the password again; the server may also have locked the account.",
+    ),
+    "second_factor": (
+        "{address} wanted a further step of the login and did not accept it.",
+        "Check the code (most are valid for half a minute, and only once) and try again.",
+    ),
+    "passphrase_wrong": (
+        "The key for {address} could not be unlocked: the passphrase was wrong.",
+        "Try it in a terminal: ssh-keygen -y -f KEY. A forgotten passphrase cannot be found again; make a new key.",
+    ),
+    "key_too_open": (
+        "The key for {address} was not used, because others may read its file.",
+        "Close it: chmod 600 {files}",
+    ),
+    "key_refused": (
+        "{address} did not accept any of the keys.",
+        "Put KEY.pub into ~/.ssh/authorized_keys on the server, or name the right key in ~/.ssh/config (IdentityFile).",
+    ),
+    "no_method": (
+        "There is no way to log in to {address}: it takes {methods}.",
+        "Name a key with IdentityFile in ~/.ssh/config, add one to the agent (ssh-add), or ask the administrator.",
+    ),
+}

@@ -1,44 +1,59 @@
-"""What ~/.ssh/config says about a host: where it really is and how to get there. Opens no connection.
+"""What ~/.ssh/config says about a host: where it really is, how to get there and how to log in. Opens no connection.
 
-Only the user's own file counts; nothing a repository says reaches this. `Include` is done here because
-paramiko leaves it out; `Match exec` runs what the user wrote there, as OpenSSH does.
+Only the user's own file counts; nothing a repository says reaches this but the names of host and user.
 """
 
 from __future__ import annotations
 
-import getpass
-import glob
 import os
 import re
-import shlex
 from pathlib import Path
-from typing import Any
 
 from modelkeep.core.errors import InvalidFile
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.stores.base import Address
+from modelkeep.core.stores.ssh_config_file import (
+    Settings,
+    expand,
+    host_names,
+    login_name,
+    read_settings,
+    tokens,
+)
 
-_DEPTH = 16  # OpenSSH's own limit for nested includes
-_LARGEST = 1 << 20
-_MATCH_EXEC = re.compile(r"^\s*match\b.*\bexec\b", re.IGNORECASE | re.MULTILINE)
-_DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+_DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk", "id_rsa")
+_MACHINE_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+_TIME = re.compile(r"(?:(\d+)([smhdw]?))+", re.IGNORECASE)
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where a host is and how to reach it. `identities` come from the config, `default_keys` exist anyway.
+    """Where a host is, how to reach it and how to log in there.
 
-    `depth` counts the connections that run inside this one (ProxyJump).
+    `identities` and `certificates` come from the config, `default_keys` exist anyway. `agent` is the socket of
+    the agent: "" for the one of the environment, "none" for no agent. `strict` refuses unknown hosts without a
+    question. `known_hosts` are the user's own files, the first of which is appended to. `key_algorithms` is HostKeyAlgorithms as it is written. `connect_timeout`, `alive_interval` and
+    `alive_count` are None where the config is silent. `depth` counts the connections that run inside this one.
     """
 
     address: Address
     identities: tuple[str, ...] = ()
     identities_only: bool = False
+    certificates: tuple[str, ...] = ()
     default_keys: tuple[str, ...] = ()
+    agent: str = ""
     jumps: tuple[str, ...] = ()
     proxy_command: str = ""
     known_hosts: tuple[str, ...] = ()
+    machine_hosts: tuple[str, ...] = ()
+    key_alias: str = ""
     hash_known_hosts: bool = False
+    strict: bool = False
+    key_algorithms: str = ""
+    connect_timeout: float | None = None
+    alive_interval: int | None = None
+    alive_count: int | None = None
     depth: int = 0
 
 
@@ -47,34 +62,46 @@ def ssh_folder() -> Path:
     return Path(os.path.expanduser("~")) / ".ssh"
 
 
-def resolve(host: str, user: str = "", port: int | None = None) -> Route:
-    """Look `host` up; `user` and `port` win over the config. Raises InvalidFile for a config that is broken."""
-    from modelkeep.core.stores.ssh_library import allow_match_exec, paramiko
+def hosts() -> tuple[str, ...]:
+    """The names of hosts in the user's config that are no patterns, in its order. Raises InvalidFile."""
+    return tuple(host_names(ssh_folder() / "config"))
 
-    text = _forced(user, port) + _expanded(ssh_folder() / "config", 0)
-    try:
-        if _MATCH_EXEC.search(text):
-            allow_match_exec()
-        found: dict[str, Any] = dict(paramiko.SSHConfig.from_text(text).lookup(host))
-        number = int(found.get("port", 22))
-    except Exception as error:  # paramiko raises bare exceptions of several kinds here
-        raise InvalidFile("~/.ssh/config", f"it could not be understood: {error}") from error
-    address = Address(str(found.get("user") or _login_name()), str(found.get("hostname", host)), number)
+
+def resolve(host: str, user: str = "", port: int | None = None) -> Route:
+    """Look `host` up; `user` and `port` win over the config. Raises InvalidFile for a config that is broken.
+
+    Raises UsageError where the names of host or user could be a command in a line of the config.
+    """
     folder = ssh_folder()
-    known = shlex.split(str(found.get("userknownhostsfile", ""))) or [
-        str(folder / "known_hosts"),
-        str(folder / "known_hosts2"),
-    ]
-    command = _proxy_command(found, address)
+    found = read_settings(folder / "config", host, user, port)
+    name = expand(_one(found, "hostname") or host, {"h": host})
+    address = Address(_one(found, "user") or login_name(), name, _port(found))
+    values = tokens(host, name, str(address.port), address.user)
+
+    def paths(key: str) -> tuple[str, ...]:
+        return tuple(expand(path, values) for path in found.get(key, []) if path.lower() != "none")
+
+    own_hosts = (str(folder / "known_hosts"), str(folder / "known_hosts2"))
+    command = _one(found, "proxycommand")
+    has_command = command.lower() not in ("", "none")
     return Route(
         address,
-        identities=tuple(os.path.expanduser(name) for name in found.get("identityfile", [])),
+        identities=paths("identityfile"),
         identities_only=_is_yes(found, "identitiesonly"),
+        certificates=paths("certificatefile"),
         default_keys=tuple(str(folder / key) for key in _DEFAULT_KEYS if (folder / key).is_file()),
-        jumps=() if command else _jumps(found),
-        proxy_command=command,
-        known_hosts=tuple(os.path.expanduser(name) for name in known if name.lower() != "none"),
+        agent=_agent(found, values),
+        jumps=_jumps(found, values),
+        proxy_command=expand(command, values, for_shell=True) if has_command else "",
+        known_hosts=paths("userknownhostsfile") if "userknownhostsfile" in found else own_hosts,
+        machine_hosts=paths("globalknownhostsfile") if "globalknownhostsfile" in found else _MACHINE_HOSTS,
+        key_alias=_one(found, "hostkeyalias"),
         hash_known_hosts=_is_yes(found, "hashknownhosts"),
+        strict=_is_yes(found, "stricthostkeychecking"),
+        key_algorithms=_one(found, "hostkeyalgorithms"),
+        connect_timeout=_seconds(found, "connecttimeout"),
+        alive_interval=_whole(_seconds(found, "serveraliveinterval")),
+        alive_count=_whole(_seconds(found, "serveralivecountmax")),
     )
 
 
@@ -92,68 +119,46 @@ def split_hop(text: str) -> tuple[str, str, int | None]:
     return host, user, int(port) if port else None
 
 
-def _forced(user: str, port: int | None) -> str:
-    # The first value wins in this format, so that %r and %p in the user's file see the right ones.
-    lines = [f"  User {_quoted(user)}"] if user else []
-    lines += [f"  Port {port}"] if port else []
-    return "\n".join(["Host *", *lines, ""]) if lines else ""
+def _one(found: Settings, key: str) -> str:
+    return found.get(key, [""])[0]
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text
+def _port(found: Settings) -> int:
+    text = _one(found, "port") or "22"
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise InvalidFile("~/.ssh/config", f"{text!r} is no port", entry="Port")
+    return int(text)
 
 
-def _expanded(file: Path, depth: int) -> str:
-    """The text of a config file with its includes in place; a missing file is empty."""
-    try:
-        raw = file.read_bytes()[:_LARGEST]
-    except OSError:
+def _agent(found: Settings, values: dict[str, str]) -> str:
+    text = _one(found, "identityagent")
+    if text in ("", "SSH_AUTH_SOCK"):
         return ""
-    block = "Host *"
-    lines = [block] if depth == 0 else []
-    for line in raw.decode("utf-8", "replace").splitlines():
-        words = line.strip().replace("=", " ", 1).split(None, 1)
-        word = words[0].lower() if words else ""
-        if word in ("host", "match"):
-            block = line
-        if word != "include":
-            lines.append(line)
-        elif depth < _DEPTH and len(words) == 2:
-            lines += [_included(words[1], depth), block]
-    return "\n".join(lines) + "\n"
+    if text.startswith("$") and not text.startswith("${"):
+        return os.environ.get(text[1:], "none")
+    return text.lower() if text.lower() == "none" else expand(text, values) or "none"
 
 
-def _included(patterns: str, depth: int) -> str:
-    texts = []
-    for pattern in shlex.split(patterns):
-        where = os.path.join(ssh_folder(), os.path.expanduser(pattern))
-        texts += [_expanded(Path(name), depth + 1) for name in sorted(glob.glob(where))]
-    return "\n".join(texts)
+def _jumps(found: Settings, values: dict[str, str]) -> tuple[str, ...]:
+    text = expand(_one(found, "proxyjump"), values)
+    if text.lower() == "none":
+        return ()
+    return tuple(hop.strip() for hop in text.split(",") if hop.strip())
 
 
-def _jumps(found: dict[str, Any]) -> tuple[str, ...]:
-    text = str(found.get("proxyjump", "")).strip()
-    return (
-        () if text.lower() in ("", "none") else tuple(hop.strip() for hop in text.split(",") if hop.strip())
-    )
-
-
-def _proxy_command(found: dict[str, Any], address: Address) -> str:
-    text = str(found.get("proxycommand", "") or "")
+def _seconds(found: Settings, key: str) -> float | None:
+    """A time such as 90, 90s or 1m30s; None where nothing is said."""
+    text = _one(found, key)
     if text.lower() in ("", "none"):
-        return ""
-    values = {"%h": address.host, "%p": str(address.port), "%r": address.user}
-    for token, value in values.items():
-        text = text.replace(token, value)
-    return text
+        return None
+    if not _TIME.fullmatch(text):
+        raise InvalidFile("~/.ssh/config", f"{text!r} is no time", entry=key)
+    return float(sum(int(number) * _UNITS[unit.lower()] for number, unit in re.findall(r"(\d+)(\D?)", text)))
 
 
-def _is_yes(found: dict[str, Any], key: str) -> bool:
-    return str(found.get(key, "no")).lower() in ("yes", "true")
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
 
 
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "root"
+def _is_yes(found: Settings, key: str) -> bool:
+    return _one(found, key).lower() in ("yes", "true")

@@ -7,24 +7,27 @@ or trusted by a person. Every hop of ProxyJump is a connection of its own with t
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed, UnknownHost, Unsupported
+from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed, Unsupported
 from modelkeep.core.nouns import replace
 from modelkeep.core.progress import SILENT, Progress
-from modelkeep.core.stores import host_keys
-from modelkeep.core.stores.base import LoginProvider, Trust
+from modelkeep.core.stores.base import LoginProvider
 from modelkeep.core.stores.host_keys import HostKey
 from modelkeep.core.stores.limits import Limits
-from modelkeep.core.stores.ssh_auth import Keys, log_in
+from modelkeep.core.stores.ssh_auth import Keys, TooManyKeys, log_in
 from modelkeep.core.stores.ssh_config import Route, resolve, split_hop
+from modelkeep.core.stores.ssh_failures import no_handshake, on_the_way
+from modelkeep.core.stores.ssh_identity import check_host, key_types
 from modelkeep.core.stores.ssh_library import paramiko
 from modelkeep.core.stores.ssh_packets import Inbox, Packets
-from modelkeep.core.stores.ssh_wire import Pipe, Proxy, Wire, connect_tcp
+from modelkeep.core.stores.ssh_questions import harmless
+from modelkeep.core.stores.ssh_reach import Proxy, connect_tcp
+from modelkeep.core.stores.ssh_stages import Reached, Stage, nothing
+from modelkeep.core.stores.ssh_wire import Pipe, Wire
 
 _LOG = "modelkeep.ssh"
 logging.getLogger(_LOG).addHandler(logging.NullHandler())
@@ -43,22 +46,35 @@ _PACKET = 32768 + 1024
 _WHOLE = 1 << 28  # paramiko copies its whole buffer for every smaller bite
 _MAX_HOPS = 8
 
-_trusted_once: set[tuple[str, bytes]] = set()
-_trusting = threading.Lock()  # one question for all workers that meet the same unknown host
-
 
 class Connection:
-    """An authenticated connection. `open_session` and `run` may be called from several threads."""
+    """An authenticated connection. `open_sftp` and `start` may be called from several threads."""
 
     def __init__(
-        self, route: Route, keys: Keys, login: LoginProvider, limits: Limits, progress: Progress = SILENT
+        self,
+        route: Route,
+        keys: Keys,
+        login: LoginProvider,
+        limits: Limits,
+        progress: Progress = SILENT,
+        *,
+        reached: Reached = nothing,
     ) -> None:
+        """`reached(stage, fact)` is called for every step on the way; raises what the first failing one does."""
         self.route = route
-        self._limits = limits
+        self._limits = _as_configured(limits, route)
+        self._reached = reached
         self._under: list[Callable[[], None]] = []
+        self._proxy: Proxy | None = None
         self._transport: Any = None
         try:
-            self._open(keys, login, progress)
+            try:
+                self._open(keys, login, progress)
+            except TooManyKeys as error:
+                if not error.asks_otherwise:
+                    raise
+                self.close()  # a password does as well, but not on a connection that is gone
+                self._open(replace(keys, without=True), login, progress)
         except BaseException:
             self.close()
             raise
@@ -69,9 +85,12 @@ class Connection:
         self._under.append(self.wire.close)
         with progress.interrupting(self.abort):
             self._negotiate(progress)
-            self._check_host(login)
+            presented = self._transport.get_remote_server_key()
+            key = HostKey(presented.get_name(), presented.asbytes())
+            self._reached(Stage.TRUSTED, check_host(self.route, key, login, progress))
             progress.check()
-            log_in(self._transport, self.route, keys, login)
+            how = log_in(self._transport, self.route, keys, login, progress)
+        self._reached(Stage.LOGGED_IN, how)
         self._transport.set_keepalive(self._limits.keepalive)
 
     # -- reaching the server ---------------------------------------------------------------------------
@@ -79,12 +98,14 @@ class Connection:
     def _reach(self, keys: Keys, login: LoginProvider, progress: Progress) -> Any:
         address = self.route.address
         if self.route.proxy_command:
-            proxy = Proxy(self.route.proxy_command)
-            self._under.append(proxy.close)
-            return proxy.sock
+            self._reached(Stage.RESOLVED, "left to ProxyCommand")
+            self._proxy = Proxy(self.route.proxy_command)
+            self._under.append(self._proxy.close)
+            self._reached(Stage.CONNECTED, "through ProxyCommand")
+            return self._proxy.sock
         if self.route.jumps:
             return self._jump(keys, login, progress)
-        return connect_tcp(address.host, address.port, self._limits.connect, progress)
+        return connect_tcp(address.host, address.port, self._limits.connect, progress, self._reached)
 
     def _jump(self, keys: Keys, login: LoginProvider, progress: Progress) -> Any:
         *before, last = self.route.jumps
@@ -95,13 +116,21 @@ class Connection:
             hop = replace(hop, jumps=tuple(before), proxy_command="")
         if self.route.depth >= _MAX_HOPS:
             raise StoreFailed(
-                "~/.ssh/config jumps over too many hosts.", hint="Look for a circle in ProxyJump."
+                "~/.ssh/config jumps over too many hosts.",
+                hint="Look for a circle in ProxyJump.",
+                reason="jump_failed",
             )
         hop = replace(hop, depth=self.route.depth + 1)
-        carrier = Connection(hop, Keys(use_agent=keys.use_agent), login, self._limits, progress)
+        self._reached(Stage.RESOLVED, f"left to {hop.address.host} (ProxyJump)")
+        try:
+            carrier = Connection(hop, Keys(use_agent=keys.use_agent), login, self._limits, progress)
+        except (ConnectionLost, StoreFailed, Unsupported) as error:
+            raise on_the_way(self.route, hop, error) from error
         self._under.append(carrier.close)
         with progress.interrupting(carrier.abort):
-            return carrier.forward(self.route.address.host, self.route.address.port)
+            channel = carrier.forward(self.route.address.host, self.route.address.port)
+        self._reached(Stage.CONNECTED, f"through {hop.address.host}")
+        return channel
 
     def forward(self, host: str, port: int) -> Any:
         """A channel from the server on to host:port. Raises StoreFailed where the server does not allow it."""
@@ -113,7 +142,9 @@ class Connection:
             raise StoreFailed(
                 f"{self.route.address.host} does not pass connections on to {host}:{port}.",
                 detail=str(error),
-                hint="Check ProxyJump in ~/.ssh/config.",
+                hint="Check ProxyJump in ~/.ssh/config, and that the host in between reaches the server and may "
+                "forward connections (AllowTcpForwarding).",
+                reason="jump_failed",
             ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self.lost(error) from error
@@ -136,49 +167,23 @@ class Connection:
         options = transport.get_security_options()
         options.ciphers = _CIPHERS
         options.digests = _MACS
-        known = host_keys.lookup(self.route.known_hosts, self.route.address)
-        options.key_types = _preferred(known.types(), tuple(options.key_types))
+        options.key_types = key_types(self.route, tuple(options.key_types))
+        problem: Exception | None = None
         try:
             transport.start_client(timeout=self._limits.connect + self._limits.banner)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            progress.check()
-            raise self._no_handshake(error) from error
+            problem = error
+        progress.check()
+        if transport.remote_version:
+            self._reached(Stage.GREETED, harmless(transport.remote_version, 200))
+        if problem is not None or not transport.initial_kex_done:
+            raise self._no_handshake(problem or TimeoutError("no keys were agreed on")) from problem
 
     def _no_handshake(self, error: Exception) -> ModelkeepError:
-        host = self.route.address.host
-        if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-            return Unsupported(
-                f"{host} only offers outdated encryption.",
-                detail=str(error),
-                hint="Ask its administrator to update the SSH server; older methods are unsafe and not used.",
-            )
-        place = f"{host}:{self.route.address.port}"
-        return ConnectionLost(
-            f"{place} does not answer as an SSH server.",
-            detail=str(error),
-            hint="Check the address and port.",
-        )
-
-    def _check_host(self, login: LoginProvider) -> None:
-        presented = self._transport.get_remote_server_key()
-        key = HostKey(presented.get_name(), presented.asbytes())
-        address = self.route.address
-        if host_keys.lookup(self.route.known_hosts, address).accepts(key):
-            return
-        name = host_keys.host_name(address)
-        with _trusting:
-            if (name, key.blob) in _trusted_once:
-                return
-            if host_keys.lookup(self.route.known_hosts, address).accepts(key):
-                return  # trusted by another worker meanwhile
-            answer = Trust(login.trust_host(name, key.type, key.fingerprint))
-            if answer is Trust.CANCEL:
-                raise UnknownHost(name, key.type, key.fingerprint)
-            if answer is Trust.REMEMBER and self.route.known_hosts:
-                file = self.route.known_hosts[0]
-                host_keys.remember(file, address, key, hashed=self.route.hash_known_hosts)
-            else:
-                _trusted_once.add((name, key.blob))
+        greeting = self._transport.remote_version or ""
+        if self._proxy is not None and not greeting:
+            return self._proxy.failed(self.route.address.host)
+        return no_handshake(self.route, error, greeting)
 
     # -- use -------------------------------------------------------------------------------------------
 
@@ -197,7 +202,9 @@ class Connection:
             if not self.is_alive:
                 raise self.lost(error) from error
             raise StoreFailed(
-                f"{self.route.address.host} offers no SFTP.", hint="Ask its administrator to enable it."
+                f"{self.route.address.host} offers no SFTP.",
+                hint="Ask its administrator to enable it (Subsystem sftp internal-sftp in sshd_config).",
+                reason="no_sftp",
             ) from error
         return Pipe(channel, self.wire, self._limits.silence)
 
@@ -333,10 +340,15 @@ class Command:
         return -1
 
 
-def _preferred(known: list[str], offered: tuple[str, ...]) -> tuple[str, ...]:
-    """Key types in an order that makes the server show a key that is known."""
-    names: list[str] = []
-    for kind in known:
-        names += ["rsa-sha2-512", "rsa-sha2-256"] if kind == "ssh-rsa" else [kind]
-    first = [name for name in names if name in offered]
-    return tuple(first + [name for name in offered if name not in first])
+def _as_configured(limits: Limits, route: Route) -> Limits:
+    """The patience the user's config asks for. Many set ServerAliveInterval only to keep a link busy, so it alone
+    does not make Modelkeep wait longer for an answer; with ServerAliveCountMax it does."""
+    limits = replace(
+        limits,
+        connect=limits.connect if route.connect_timeout is None else max(1.0, route.connect_timeout),
+        keepalive=limits.keepalive if route.alive_interval is None else route.alive_interval,
+    )
+    if route.alive_interval and route.alive_count:
+        patience = float(route.alive_interval * route.alive_count)
+        limits = replace(limits, silence=max(limits.silence, patience))
+    return limits

@@ -1,12 +1,11 @@
 """Loads paramiko, and of it only what is used. Knows nothing else; who needs paramiko takes it from here.
 
-paramiko loads `invoke` for one rare line of ~/.ssh/config (`Match … exec`). With all it brings along that takes
-longer than to log in, so it is left out at first and handed in by `allow_match_exec`.
+paramiko loads `invoke` for a line of ~/.ssh/config that is read elsewhere here. With all it brings along that takes
+longer than to log in, so it is left out.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 _TASKS = "invoke"
@@ -20,9 +19,4 @@ else:
     finally:
         del sys.modules[_TASKS]
 
-__all__ = ["allow_match_exec", "paramiko"]
-
-
-def allow_match_exec() -> None:
-    """Let paramiko run the programs that `Match … exec` names."""
-    paramiko.config.invoke = importlib.import_module(_TASKS)
+__all__ = ["paramiko"]

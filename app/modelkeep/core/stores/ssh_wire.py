@@ -6,18 +6,13 @@ cancelled. `Wire` (under the transport) and `Pipe` (over a channel) wait in shor
 
 from __future__ import annotations
 
-import os
-import queue
-import select
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
-from modelkeep.core.errors import ConnectionLost, StoreFailed
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores.ssh_packets import Burst
 
@@ -158,97 +153,3 @@ class Pipe:
     def close(self) -> None:
         with self._wire.hurried():  # closing sends a message, which a frozen link would not take
             self._channel.close()
-
-
-def connect_tcp(host: str, port: int, timeout: float, progress: Progress) -> socket.socket:
-    """A connected socket; tries every address of `host`. Cancel ends the wait. Raises ConnectionLost."""
-    deadline = time.monotonic() + timeout
-    problem: OSError | None = None
-    for family, kind, protocol, _, place in _addresses(host, port, deadline, progress):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            _connect(sock, place, deadline, progress)
-        except OSError as error:
-            sock.close()
-            problem = error
-            continue
-        except BaseException:
-            sock.close()
-            raise
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
-    raise unreachable(f"{host}:{port}", problem)
-
-
-def _connect(sock: socket.socket, place: Any, deadline: float, progress: Progress) -> None:
-    sock.setblocking(False)
-    sock.connect_ex(place)
-    while True:
-        progress.check()
-        _, ready, failed = select.select([], [sock], [sock], _SLICE)
-        if ready or failed:
-            break
-        if time.monotonic() > deadline:
-            raise TimeoutError("no answer")
-    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
-
-
-def _addresses(host: str, port: int, deadline: float, progress: Progress) -> list[Any]:
-    # getaddrinfo cannot be interrupted, so it gets a thread that may be left behind.
-    answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except OSError as error:
-            answers.put(error)
-
-    threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
-    while time.monotonic() < deadline:
-        progress.check()
-        with suppress(queue.Empty):
-            found = answers.get(timeout=_SLICE)
-            if isinstance(found, list):
-                return found
-            if found.errno == socket.EAI_AGAIN:
-                raise ConnectionLost(f"The name {host} cannot be looked up now.") from found
-            raise StoreFailed(
-                f"No server is named {host}.", hint="Check the address of the remote and the network."
-            ) from found
-    raise ConnectionLost(f"The name {host} cannot be looked up: no answer.")
-
-
-def unreachable(place: str, error: Exception | None) -> ConnectionLost:
-    """The error for a server that cannot be reached."""
-    why = getattr(error, "strerror", None) or str(error or "no address")
-    return ConnectionLost(
-        f"{place} cannot be reached: {why}.",
-        hint="Check the address, the network, and whether a VPN is needed.",
-    )
-
-
-class Proxy:
-    """A program of the user's ~/.ssh/config that carries the connection; its ends are one socket."""
-
-    def __init__(self, command: str) -> None:
-        if os.name == "nt":
-            raise StoreFailed("ProxyCommand is not supported on Windows.", hint="Use ProxyJump instead.")
-        self.sock, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.DEVNULL,
-            )
-
-    def close(self) -> None:
-        self.sock.close()
-        self._process.terminate()
-        try:
-            self._process.wait(2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
