@@ -22,6 +22,8 @@ from modelkeep.core.leftovers import sweep_once, temp_name
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import Tree
 
+#: How data is opened to be read: a pipe in the place of a file must not keep the reader waiting.
+READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 #: From this many files on, syncing the file system once is cheaper than syncing each.
 MANY = 8
@@ -46,16 +48,9 @@ def write_file(tree: Tree, relpath: str, data: bytes, *, mode: int | None = None
         sync_folder(fd if fd is not None else os.path.dirname(name))
 
 
-def fill_new(path: str, fill: Callable[[int], int]) -> int:
-    """Make the file `path` and let `fill(file descriptor)` write it; nothing stays if that fails. Not durable."""
-    file = os.open(path, _NEW, 0o666)
-    try:
-        return fill(file)
-    except BaseException:
-        os.unlink(path)
-        raise
-    finally:
-        os.close(file)
+def open_new(path: str, mode: int = 0o666) -> int:
+    """The new file `path`, open for reading and writing; FileExistsError if there is anything. Not durable."""
+    return os.open(path, _NEW, mode)
 
 
 def _create(temp: str, data: bytes, mode: int | None, dir_fd: int | None) -> None:
@@ -163,7 +158,7 @@ class Batch:
     ) -> tuple[int, str | None]:
         self._make_folder(folder)
         path = self._root + temp
-        file = os.open(path, _NEW, 0o666 if self._mode is None else self._mode)
+        file = open_new(path, 0o666 if self._mode is None else self._mode)
         try:
             written = fill(file)
             self._give_mode(file, path)

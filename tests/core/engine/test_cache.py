@@ -210,24 +210,24 @@ def test_copying_out_verifies_and_quarantines(cache: Cache, tmp_path: Path) -> N
     oid = ObjectId(builders.put_object(cache.root, b"precious"))
     target = Tree(builders.write_tree(tmp_path / "out", {}))
     with Batch(target, mode=0o644) as batch:
-        assert batch.stage_by("x", cache.copy_out(oid)) == 8
+        assert batch.stage_by("x", lambda file: cache.copy_out(oid, file)) == 8
     assert (target.root / "x").read_bytes() == b"precious"
     cache.path(oid).chmod(0o644)
     cache.path(oid).write_bytes(b"preXious")
     cache.path(oid).chmod(0o444)
     with pytest.raises(CorruptObject), Batch(target, mode=0o644) as batch:
-        batch.stage_by("y", cache.copy_out(oid))
+        batch.stage_by("y", lambda file: cache.copy_out(oid, file))
     assert not cache.present([oid]) and not (target.root / "y").exists() and not temps(target.root)
     assert [path.read_bytes() for path in (tmp_path / "quarantine").iterdir()] == [b"preXious"]
     with pytest.raises(NotFound), Batch(target) as batch:
-        batch.stage_by("z", cache.copy_out(oid))
+        batch.stage_by("z", lambda file: cache.copy_out(oid, file))
 
 
 def test_legacy_text_with_other_line_ends_comes_out_as_it_is(cache: Cache, tmp_path: Path) -> None:
     oid = ObjectId("dd8c6a395b5dd36c56d23275028f526c", legacy=True)
     builders.write_tree(cache.root, {oid.key: "a\r\nb\r\n"})
     with Batch(Tree(builders.write_tree(tmp_path / "out", {}))) as batch:
-        batch.stage_by("x", cache.copy_out(oid))
+        batch.stage_by("x", lambda file: cache.copy_out(oid, file))
     assert (tmp_path / "out/x").read_bytes() == b"a\r\nb\r\n"
 
 

@@ -3,7 +3,9 @@ called safe from memory alone."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import builders
 import servers
 from modelkeep.core.credentials import MemoryVault
 from modelkeep.core.engine import objectstore
+from modelkeep.core.engine.cache import Cache
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.project import Project
 from modelkeep.core.values import Presence, State
@@ -136,6 +139,40 @@ def test_in_the_cache_it_is_not_checked_out_but_pulled_again(
     data.pull(reopened())
     assert builders.read_tree(project.root / "data") == wanted
     assert wrong(project.cache_folder) == [] and len(objects(project.cache_folder)) == 4
+
+
+def flip_and_put_the_time_back(path: Path) -> None:
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+@pytest.mark.parametrize("damage", [*DAMAGE.values(), flip_and_put_the_time_back])
+def test_in_the_cache_it_is_not_linked_to_though_it_was_hashed_before(
+    reopened: Callable[[], Project],
+    damage: Callable[[Path], None],
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("statmemory", "cache_link", "workspace_stage"):
+        monkeypatch.setattr(f"modelkeep.core.engine.{module}.RACY_NS", 0)
+    hashed: list[object] = []
+    real = Cache.check
+    monkeypatch.setattr(Cache, "check", lambda *words: (hashed.append(words[1]), real(*words)))
+    project = reopened()
+    (project.root / ".dvc/config.local").write_text(f"[cache]\n    type = {kind}\n")
+    for turn in range(3):
+        for name in ("data", "model.bin"):  # away, but not gone: the links to an object show in its times
+            os.rename(project.root / name, project.root.parent / f"{name}-{turn}")
+        if turn < 2:
+            data.checkout(reopened())
+            assert len(hashed) == 3  # all of them the first time, and none of them again
+    time.sleep(0.02)
+    damage(chosen(project.cache_folder, "file"))
+    assert done(lambda: data.checkout(reopened())) == ERROR
+    assert not (project.root / "data").exists()
+    assert wrong(project.cache_folder) == []
 
 
 # -- on the remote -------------------------------------------------------------------------------------

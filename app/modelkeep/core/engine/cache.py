@@ -11,10 +11,10 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import Batch, make_folder, store_failed
+from modelkeep.core.durable import READING, Batch, make_folder, store_failed
 from modelkeep.core.engine.cache_copy import copy_hashing, write_all
 from modelkeep.core.engine.cache_insert import Inserted, Insertion, Source
 from modelkeep.core.engine.hashing import hash_bytes
@@ -36,7 +36,6 @@ _MOMENT = 300.0
 #: The same while somebody is at work, who may take long for one huge file.
 _AGES = 86400.0
 _OBJECTS = "files/md5"
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def open_cache(root: Path, quarantine: Path, *, shared: bool = False) -> Cache:
@@ -189,19 +188,16 @@ class Cache(ObjectStore):
 
     # -- out -------------------------------------------------------------------------------------------
 
-    def copy_out(self, oid: ObjectId, progress: Progress = SILENT) -> Callable[[int], int]:
-        """A way to fill an open file with the object (for `Batch.stage_by`): a clone where possible, hashed.
+    def copy_out(self, oid: ObjectId, target: int, progress: Progress = SILENT) -> int:
+        """Fill the open file `target` with the object and return its size: a clone where possible, hashed.
 
-        Filling reports bytes and raises NotFound, or CorruptObject after the last byte; the object is then in
+        Reports bytes and raises NotFound, or CorruptObject after the last byte; the object is then in
         quarantine, and the caller must not keep the file.
         """
-        return lambda target: self._copy_out(oid, target, progress)
-
-    def _copy_out(self, oid: ObjectId, target: int, progress: Progress) -> int:
         if oid.legacy:
             return self._copy_out_stream(oid, target, progress)
         try:
-            file = os.open(self._where(oid), _READ)
+            file = os.open(self.where(oid), READING)
         except FileNotFoundError:
             raise self.missing(oid) from None
         try:
@@ -216,7 +212,7 @@ class Cache(ObjectStore):
             raise CorruptObject(oid.name, self.name, actual=actual, hint="Fetch it again.")
         return size
 
-    def _where(self, oid: ObjectId) -> str:
+    def where(self, oid: ObjectId) -> str:
         """The path of an object that is read and hashed now; its folder was looked at once for all of them."""
         folder, _, name = oid.key.rpartition("/")
         if folder not in self._folders:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from modelkeep.core.durable import Batch
+from modelkeep.core.durable import READING, Batch
 from modelkeep.core.engine.cache_copy import copy_hashing
 from modelkeep.core.engine.statmemory import StatMemory
 from modelkeep.core.errors import NotFound, Refused, StoreFailed
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 #: From this size on, two files are hashed at once; below it, handing over between threads costs more.
 LARGE = 4 << 20
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Source(NamedTuple):
@@ -143,7 +142,7 @@ class Insertion:
 def _open(source: Source, parent: tuple[int | None, str]) -> int:
     fd, folder = parent
     name = source.path.rpartition("/")[2]
-    flags = _FLAGS if source.follow else _FLAGS | getattr(os, "O_NOFOLLOW", 0)
+    flags = READING if source.follow else READING | getattr(os, "O_NOFOLLOW", 0)
     try:
         return os.open(name if fd is not None else os.path.join(folder, name), flags, dir_fd=fd)
     except FileNotFoundError:

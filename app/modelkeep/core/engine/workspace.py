@@ -66,6 +66,11 @@ class Workspace:
         self.last_outputs = found.outputs
         return found
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Folders and metafiles that the last `outputs` could not look into: what they track is not known."""
+        return tuple(self._outputs.unread)
+
     def status(self, progress: Progress = SILENT) -> Status:
         """How data stands against metafiles, and metafiles against HEAD; files are hashed where not remembered.
 
@@ -196,13 +201,30 @@ class Workspace:
             return Changes(summary="There is nothing to check out.")
         texts = metafiles or {}
         if request.target is not None:
-            run = workspace_run.Checkout(self._site, plan, (), progress)
+            run = workspace_run.Checkout.anew(self._site, plan, tuple, progress)
             return run.run(force=force, save_first=save_first, metafiles=texts, modes={})
         paths = [out.path for out in (*request.outputs, *request.gone)]
         with self._site.locked("modelkeep checkout", [*paths, *texts]):
-            tracked = [out.path for out in self.outputs(progress).outputs]
-            run = workspace_run.Checkout(self._site, plan, tracked, progress)
+            run = workspace_run.Checkout.anew(self._site, plan, self._tracked, progress)
             return run.run(force=force, save_first=save_first, metafiles=texts, modes={})
+
+    def checkout(
+        self,
+        outputs: Sequence[Output],
+        *,
+        sub: Mapping[str, tuple[str, ...]] | None = None,
+        relink: bool = False,
+        force: bool = False,
+        progress: Progress = SILENT,
+    ) -> Changes:
+        """Plan and run in one go, for a user who is not shown the plan first; raises what both raise."""
+        with self._site.locked("modelkeep checkout", [out.path for out in outputs]):
+            plan = plan_checkout(self._site, outputs, sub=sub, relink=relink, progress=progress)
+            run = workspace_run.Checkout(self._site, plan, self._tracked, progress)
+            return run.run(force=force, save_first=True, metafiles={}, modes={})
+
+    def _tracked(self) -> list[str]:
+        return [out.path for out in self.outputs().outputs]
 
     def unfinished_checkout(self) -> Unfinished | None:
         """The checkout that was interrupted while it changed files; another checkout completes it."""
@@ -216,5 +238,4 @@ class Workspace:
         """Put back what the replacement with this id overwrote; what is there now is kept the same way."""
         paths = list(replaced.read_record(self._site.own, record).paths)
         with self._site.locked("modelkeep restore", paths):
-            tracked = [out.path for out in self.outputs(progress).outputs]
-            return workspace_run.bring_back(self._site, record, tracked, progress)
+            return workspace_run.bring_back(self._site, record, self._tracked, progress)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from modelkeep.core.engine.cache_link import is_linked
 from modelkeep.core.engine.workspace_hash import FileHashes, OnDisk
@@ -21,8 +22,7 @@ from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import ObjectId, Output
 
 
-@dataclass(frozen=True, slots=True)
-class Placing:
+class Placing(NamedTuple):
     """A file to write: its object and size, and the file it replaces (None: nothing may stand there, except
     a dangling link into the cache with `over_link`)."""
 
@@ -157,6 +157,11 @@ class Planner:
         found = hashes(self._site, out, seen, wanted, self._progress)
         if seen.odd and not self._is_into_cache(out.path):
             self._blocked.add(out.path)
+            return
+        if (
+            found == chosen and seen.is_folder and not self._request.relink
+        ):  # as most often: all is as it should be
+            self._kept.update(f"{out.path}/{name}" for name in found)
             return
         obstacles = _Obstacles.of(seen)
         for name, md5 in chosen.items():
@@ -306,7 +311,7 @@ class Planner:
         for one in self._placings.values():
             if one.oid in here:
                 size = here[one.oid]
-                found.append(Placing(one.path, one.oid, size, one.is_exec, one.before, one.over_link))
+                found.append(one._replace(size=size))
             elif one.path not in self._relinked:  # what is in place already needs no object
                 self._missing.add(one.path)
         return sorted(found, key=lambda one: one.path)

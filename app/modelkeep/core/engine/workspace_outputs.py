@@ -28,12 +28,15 @@ class Outputs:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._known: dict[str, tuple[dict[str, bytes | None], Found]] = {}
+        #: Folders and metafiles that the last reading could not look into: what they track is not known.
+        self.unread: list[str] = []
 
     def read(self, progress: Progress = SILENT) -> Snapshot:
         """Everything tracked right now, sorted by path, with what could not be read."""
         outputs: list[Output] = []
         problems: list[Problem] = []
         ignore = Ignore(self._site.root)
+        self.unread = []
         tracked: set[str] = set()
         level = [""]
         while level:
@@ -78,12 +81,15 @@ class Outputs:
         try:
             with os.scandir(self._site.root / folder) as entries:
                 return list(entries)
-        except OSError:  # gone meanwhile, or not ours to read: then there is no metafile to be found either
+        except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
+            return []
+        except OSError:
+            self.unread.append(folder)
             return []
 
     def _read_one(self, metafile: str) -> Found:
         known = self._known.get(metafile)
-        if known and all(self._bytes(path) == data for path, data in known[0].items()):
+        if known and known[0][metafile] and all(self._bytes(path) == data for path, data in known[0].items()):
             return known[1]
         used: dict[str, bytes | None] = {}
 
@@ -92,6 +98,8 @@ class Outputs:
             return used[path]
 
         found = outputs_of(metafile, read)
+        if used[metafile] is None:
+            self.unread.append(metafile)
         self._known[metafile] = used, found
         return found
 

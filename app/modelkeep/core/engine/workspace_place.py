@@ -7,31 +7,23 @@ workspace that the next checkout completes: each file is either still the old on
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import stat
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from modelkeep.core.durable import (
-    MANY,
-    fill_new,
-    store_failed,
-    sync_file_system,
-    sync_files,
-    sync_folder,
-    write_file,
-)
+from modelkeep.core.durable import MANY, store_failed, sync_file_system, sync_folder, write_file
 from modelkeep.core.engine.cache_link import LINKED, Links
-from modelkeep.core.engine.statmemory import RACY_NS
 from modelkeep.core.engine.workspace_checkout import CheckoutPlan, Placing, Removal
 from modelkeep.core.engine.workspace_hash import same_file
 from modelkeep.core.engine.workspace_site import OWN, Site
-from modelkeep.core.errors import CorruptObject, Refused, StoreFailed
+from modelkeep.core.engine.workspace_stage import Stage
+from modelkeep.core.errors import Refused, StoreFailed
 from modelkeep.core.leftovers import temp_name
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
@@ -39,8 +31,6 @@ from modelkeep.core.progress import SILENT, Progress
 
 JOURNAL = f"{OWN}/op.json"
 _STAGE = f"{OWN}/stage"
-#: Later changes to a file show in its times once this much time (seconds) has passed: Linux ticks at 4–10 ms.
-_TICK = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +51,17 @@ class Placement:
     """One run of a plan whose refusals have been dealt with. The caller holds the locks."""
 
     def __init__(
-        self, site: Site, plan: CheckoutPlan, tracked: Iterable[str], progress: Progress = SILENT
+        self,
+        site: Site,
+        plan: CheckoutPlan,
+        tracked: Callable[[], Iterable[str]],
+        progress: Progress = SILENT,
     ) -> None:
-        """`tracked` are the paths the workspace tracks now: an unfinished checkout of others is over."""
+        """`tracked` gives the paths the workspace tracks now: an unfinished checkout of others is over."""
         assert plan.request is not None
         self._site = site
         self._plan = plan
-        self._tracked = frozenset(tracked)
+        self._tracked = tracked
         self._progress = progress
         self._tree = plan.request.target or site.tree
         self._is_export = plan.request.target is not None
@@ -81,8 +75,8 @@ class Placement:
                 self._tree.root.mkdir(parents=True, exist_ok=True)
             self._check_space()
             self._check_copies()
-            with self._staging() as stage:
-                self._stage(stage, modes)
+            with self._staging() as folder:
+                stage = self._staged(folder, modes)
                 with self._journal():
                     self._apply(stage, metafiles)
         except OSError as error:
@@ -148,31 +142,14 @@ class Placement:
             return own / temp_name().strip(".")
         return folder / temp_name()
 
-    def _stage(self, stage: Path, modes: Mapping[str, int]) -> None:
-        plan = self._plan
+    def _staged(self, folder: Path, modes: Mapping[str, int]) -> Stage:
+        plan, site = self._plan, self._site
         progress = self._progress.child("Writing files", plan.bytes, files=len(plan.placings))
-        damaged: list[tuple[Placing, CorruptObject]] = []
-        links = Links(self._site.cache, ("copy",) if self._is_export else self._site.link_types, progress)
-        written: list[str] = []
-        for number, one in enumerate(plan.placings):
-            place = f"{stage}/{number}"
-            try:
-                own_mode = one.is_exec or one.path in modes  # which a link would give to the object
-                if own_mode or not links.make(one.oid, Path(place)):
-                    fill_new(place, self._site.cache.copy_out(one.oid, progress))
-                    written.append(place)
-            except CorruptObject as error:
-                damaged.append((one, error))
-            progress.advance(files=1)
-        if damaged:
-            raise _all_damaged(damaged)
-        sync_files(os.fspath(stage), written)
-        for number, one in enumerate(plan.placings):
-            if one.path in modes:
-                (stage / str(number)).chmod(modes[one.path])
-            elif one.is_exec:
-                place = f"{stage}/{number}"
-                os.chmod(place, os.stat(place).st_mode | 0o100)
+        types = ("copy",) if self._is_export else site.link_types
+        links = Links(site.cache, types, site.memory, progress)
+        stage = Stage(site, self._tree, os.fspath(folder), links, progress)
+        stage.fill(plan.placings, modes)
+        return stage
 
     # -- the change ------------------------------------------------------------------------------------
 
@@ -185,16 +162,15 @@ class Placement:
             return
         ours = [out.path for out in (*request.outputs, *request.gone)]
         before = unfinished_checkout(self._site)
-        left = [path for path in before.outputs if path in self._tracked] if before else []
-        left = [path for path in left if path not in ours]
-        write_journal(self._site, [*ours, *left])
+        left = set(before.outputs).intersection(self._tracked()).difference(ours) if before else ()
+        write_journal(self._site, [*ours, *sorted(left)])
         yield
         if left:
-            write_journal(self._site, left)
+            write_journal(self._site, sorted(left))
         else:
             self._site.own.unlink(JOURNAL)
 
-    def _apply(self, stage: Path, metafiles: Mapping[str, bytes]) -> None:
+    def _apply(self, stage: Stage, metafiles: Mapping[str, bytes]) -> None:
         plan = self._plan
         self._progress.child("Putting files into place", files=len(plan.placings)).note("")
         for path, text in metafiles.items():
@@ -216,18 +192,32 @@ class Placement:
                 self._remove(one)
         self._sync()
         self._prune()
-        self._remember()
+        stage.remember(self._tree)
 
-    def _place_all(self, stage: Path) -> None:
-        numbered = enumerate(self._plan.placings)
-        for folder, group in groupby(numbered, key=lambda pair: pair[1].path.rpartition("/")[0]):
+    def _place_all(self, stage: Stage) -> None:
+        for folder, group in groupby(stage.single, key=lambda pair: pair[1].path.rpartition("/")[0]):
             self._touched.add(folder)
             with self._tree.parent(f"{folder}/x" if folder else "x", create=True) as (fd, path):
-                for number, one in group:
+                for staged, one in group:
                     name = one.path.rpartition("/")[2]
                     place = name if fd is not None else os.path.join(os.path.dirname(path), name)
                     self._check_untouched(one, place, fd)
-                    os.replace(f"{stage}/{number}", place, dst_dir_fd=fd)
+                    os.replace(staged, place, dst_dir_fd=fd)
+        for folder, staged in stage.whole.items():
+            self._place_whole(folder, staged)
+
+    def _place_whole(self, folder: str, staged: str) -> None:
+        """Put a folder that did not exist into place. The system refuses if there is anything by now."""
+        self._touched.add(folder.rpartition("/")[0])
+        with self._tree.parent(folder, create=True) as (fd, place):
+            try:
+                os.rename(staged, place, dst_dir_fd=fd)
+            except (FileExistsError, NotADirectoryError):
+                raise _changed(folder) from None
+            except OSError as error:
+                if error.errno == errno.ENOTEMPTY:
+                    raise _changed(folder) from None
+                raise
 
     def _check_untouched(self, one: Placing, place: str, fd: int | None) -> None:
         """Nobody changed the file since it was found to be saved."""
@@ -270,18 +260,6 @@ class Placement:
                     above.add(folder.rpartition("/")[0])
             empty = above
 
-    def _remember(self) -> None:
-        """Remember the hashes of what was written: the bytes were hashed on their way and nobody saw them before."""
-        time.sleep(_TICK)
-        later = time.time_ns() + RACY_NS
-        for one in self._plan.placings:
-            if not one.oid.legacy:
-                with contextlib.suppress(OSError):
-                    facts = os.lstat(os.path.join(self._tree.root, one.path))
-                    if facts.st_size == one.size and facts.st_nlink == 1:
-                        self._site.memory.remember(facts, one.oid.hash, read_at=later)
-        self._site.memory.save()
-
 
 def _is_untouched(now: os.stat_result, before: os.stat_result) -> bool:
     """Whether a file is still the one that was looked at. Of a link to an object only the ctime may change: this
@@ -304,19 +282,6 @@ def _changed(path: str) -> Refused:
         hint="Run checkout again; what was changed is still there.",
         paths=(path,),
     )
-
-
-def _all_damaged(damaged: Sequence[tuple[Placing, CorruptObject]]) -> CorruptObject:
-    """One error for all objects that were found to be wrong; they are in quarantine."""
-    first, error = damaged[0]
-    more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
-    found = CorruptObject(
-        error.name,
-        error.where,
-        hint=f"It was moved away and nothing was changed. Fetch {visible(first.path)}{more} again.",
-    )
-    found.paths = tuple(one.path for one, _ in damaged)
-    return found
 
 
 def unfinished_checkout(site: Site) -> Unfinished | None:

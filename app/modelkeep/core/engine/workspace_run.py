@@ -1,11 +1,11 @@
 """Runs a checkout from the refusals to the report, and puts back what an earlier one replaced.
 
-Plans anew under the lock, so that what is refused or replaced is what is true at that moment.
+What is refused or replaced is what is true under the lock: a plan made before it is made anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from modelkeep.core.engine.cache import Source
 from modelkeep.core.engine.replaced import Kept, folder_of, read_record, write_record
@@ -21,19 +21,40 @@ from modelkeep.core.values import Change, Changes, ObjectId, Output
 
 
 class Checkout:
-    """One run of a plan. The caller holds the locks, except for a copy into another folder."""
+    """One run of a plan made now. The caller holds the locks, except for a copy into another folder."""
 
     def __init__(
-        self, site: Site, plan: CheckoutPlan, tracked: Iterable[str], progress: Progress = SILENT
+        self,
+        site: Site,
+        plan: CheckoutPlan,
+        tracked: Callable[[], Iterable[str]],
+        progress: Progress = SILENT,
+        *,
+        agreed: Iterable[str] | None = None,
     ) -> None:
+        """`agreed` is the unsaved data that the user was told of, if there was an earlier plan; `tracked` gives
+        the paths that the workspace tracks."""
         assert plan.request is not None
         self._site = site
-        self._agreed = plan
-        self._tracked = tuple(tracked)
+        self._plan = plan
+        self._agreed = frozenset(plan.unsaved if agreed is None else agreed)
+        self._tracked = tracked
         self._progress = progress
         self._target = plan.request.target
-        request = replace(plan.request, expect_fetched=False)
-        self._plan = Planner(site, request, progress.child("Comparing with the workspace")).plan()
+
+    @classmethod
+    def anew(
+        cls,
+        site: Site,
+        agreed: CheckoutPlan,
+        tracked: Callable[[], Iterable[str]],
+        progress: Progress = SILENT,
+    ) -> Checkout:
+        """A run of what was `agreed` before the locks were had."""
+        assert agreed.request is not None
+        request = replace(agreed.request, expect_fetched=False)
+        plan = Planner(site, request, progress.child("Comparing with the workspace")).plan()
+        return cls(site, plan, tracked, progress, agreed=agreed.unsaved)
 
     def run(
         self,
@@ -69,7 +90,7 @@ class Checkout:
                 hint="Fetch it first (modelkeep pull); nothing was changed.",
                 paths=plan.missing,
             )
-        agreed = set(self._agreed.unsaved) if force else set()
+        agreed = self._agreed if force else frozenset()
         lost = plan.unsaved if not force else tuple(path for path in plan.unsaved if path not in agreed)
         if lost and not (force and save_first):
             raise UnsavedChanges(
@@ -149,7 +170,9 @@ def _some(paths: Sequence[str]) -> str:
     return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
 
 
-def bring_back(site: Site, record: str, tracked: Iterable[str], progress: Progress = SILENT) -> Changes:
+def bring_back(
+    site: Site, record: str, tracked: Callable[[], Iterable[str]], progress: Progress = SILENT
+) -> Changes:
     """Put back what the replacement `record` had overwritten; what stands there now is saved the same way."""
     found = read_record(site.own, record)
     outputs = [
@@ -179,4 +202,4 @@ def relink(site: Site, outputs: Iterable[Output], paths: Sequence[str], progress
     }
     plan = plan_checkout(site, chosen, sub=sub, relink=True, progress=progress)
     if plan.placings and not (plan.removals or plan.replaced or plan.missing or plan.blocked):
-        Placement(site, plan, [out.path for out in known], progress).run({}, {})
+        Placement(site, plan, lambda: [out.path for out in known], progress).run({}, {})

@@ -327,10 +327,9 @@ def checkout(
 def _checkout(
     project: Project, chosen: Selection, force: bool, progress: Progress, *, relink: bool = False
 ) -> Changes:
-    plan = project.workspace.plan_checkout(
-        chosen.outputs, sub=dict(chosen.files), relink=relink, progress=progress
+    return project.workspace.checkout(
+        chosen.outputs, sub=dict(chosen.files), relink=relink, force=force, progress=progress
     )
-    return project.workspace.run_checkout(plan, force=force, progress=progress)
 
 
 def pull(
