@@ -118,6 +118,27 @@ def _export(sub: Sub) -> None:
     sub.add_argument("-f", "--force", action="store_true", help="replace files that differ")
 
 
+def _gc(sub: Sub) -> None:
+    sub.add_argument("-w", "--workspace", action="store_true", help="keep only what the workspace uses")
+    sub.add_argument("-a", "--all-branches", action="store_true", help="keep all branches")
+    sub.add_argument("-T", "--all-tags", action="store_true", help="keep all tags")
+    sub.add_argument("-A", "--all-commits", action="store_true", help="keep all commits of branches and tags")
+    sub.add_argument("--rev", action="append", default=[], metavar="VERSION", help="keep this (repeatable)")
+    sub.add_argument("--no-stash", action="store_true", help="do not keep what only stashes hold")
+    sub.add_argument("--no-reflog", action="store_true", help="do not keep what only the reflog knows")
+    sub.add_argument("--even-unpushed", action="store_true", help="also what no remote is seen to have")
+    sub.add_argument("-c", "--cloud", action="store_true", help="also remove from the remote, for everybody")
+    sub.add_argument("-r", "--remote", metavar="NAME", help="this remote (default: the default remote)")
+    sub.add_argument("--force", action="store_true", help="with -c: even if Git has more than was fetched")
+    sub.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
+    group = sub.add_mutually_exclusive_group()
+    group.add_argument("--undo", action="store_true", help="put back what the last one took from the cache")
+    group.add_argument("--purge", action="store_true", help="free now what earlier ones put aside")
+    sub.add_argument(
+        "--keep-days", type=int, metavar="N", help="for how long what is removed can come back, from now on"
+    )
+
+
 def _diff(sub: Sub) -> None:
     sub.add_argument("before", nargs="?", default="HEAD", help="version (default: HEAD)")
     sub.add_argument("after", nargs="?", default="workspace", help="version (default: workspace)")
@@ -224,6 +245,7 @@ _TABLE: dict[str, tuple[str, Callable[[Sub], None]]] = {
     "publish": ("add, push, verify, commit, tag and push Git in one safe action", _publish),
     "restore": ("bring a version or some of its outputs back", _restore),
     "export": ("copy a version's data into another folder", _export),
+    "gc": ("free the cache of objects that no kept version needs", _gc),
     "remote": ("manage remotes", _remote),
     "login": ("log in to a remote once", _login),
     "setup": ("set up a project and its storage, with a live test", _setup),

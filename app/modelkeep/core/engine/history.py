@@ -180,6 +180,11 @@ class History(ReadableHistory):
         """The id that the full name `ref` has on `remote` now, or None. Asks the server."""
         return history_remote.Remotes(self._git).refs(remote, [ref], progress).get(ref)
 
+    def remote_refs(self, remote: str, progress: Progress = SILENT) -> dict[str, str]:
+        """All refs that `remote` has now, with their ids; that of an annotated tag ends in ^{} once more, with
+        its commit. Asks the server."""
+        return history_remote.Remotes(self._git).refs(remote, (), progress)
+
     # -- its configuration -------------------------------------------------------------------------------
 
     def set_moment(self, moment: datetime | None) -> None:

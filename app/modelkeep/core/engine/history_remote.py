@@ -108,7 +108,7 @@ class Remotes:
         return updates
 
     def refs(self, remote: str, names: Sequence[str], progress: Progress) -> dict[str, str]:
-        """Those of the full ref `names` that `remote` has now, with their ids (asks the server)."""
+        """Those of the full ref `names` that `remote` has now, with their ids; all for no names. Asks the server."""
         for name in names:
             if not _REF.fullmatch(name):
                 raise UsageError(f"{visible(name)} is not a full ref name.")
@@ -126,7 +126,7 @@ class Remotes:
         found: dict[str, str] = {}
         for line in done.out.decode("utf-8", "surrogateescape").splitlines():
             commit, _, name = line.partition("\t")
-            if name in names:
+            if name in names or not names:
                 found[name] = commit
         return found
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from modelkeep.core.errors import NotFound, UsageError
+from modelkeep.core.leftovers import temp_name
 from modelkeep.core.nouns import dataclass, field
 from modelkeep.core.paths import safe_relpath, visible
 from modelkeep.core.progress import SILENT, Progress
@@ -118,6 +119,25 @@ class Store(ABC):
     @abstractmethod
     def delete(self, key: str) -> None:
         """Remove the file; a missing one is fine. Never follows a link or removes a folder."""
+
+    def delete_many(self, keys: Iterable[str], *, progress: Progress = SILENT) -> None:
+        """`delete` for many, in about this order. Reports files; raises the first refusal."""
+        for key in keys:
+            self.delete(key)
+            progress.advance(files=1)
+
+    @abstractmethod
+    def modified(self, keys: Iterable[str], *, progress: Progress = SILENT) -> dict[str, float]:
+        """When those of `keys` that exist were last written: seconds since 1970 by the clock of the place."""
+
+    def clock(self) -> float:
+        """What time it is by the clock that `modified` goes by; writes a small file to see that."""
+        key = f"files/md5/{temp_name()}"
+        self.write(Incoming(key, iter((b"",)), 0, reopen=lambda: iter((b"",))))
+        try:
+            return self.modified([key])[key]
+        finally:
+            self.delete(key)
 
     @abstractmethod
     def move(self, key: str, newkey: str) -> None:

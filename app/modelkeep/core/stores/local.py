@@ -210,6 +210,15 @@ class LocalStore(Store):
         except OSError as error:
             raise store_failed(error, key) from error
 
+    def modified(self, keys: Iterable[str], *, progress: Progress = SILENT) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for count, key in enumerate(keys):
+            if count % 256 == 0:
+                progress.check()
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                found[key] = os.lstat(f"{self.root}/{checked(key)}").st_mtime
+        return found
+
     def move(self, key: str, newkey: str) -> None:
         source = self.path(key)
         target = self.path(newkey)

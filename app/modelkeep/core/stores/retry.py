@@ -50,6 +50,14 @@ class RetryingStore(Store):
     def delete(self, key: str) -> None:
         self._again(lambda: self.store.delete(key))
 
+    def delete_many(self, keys: Iterable[str], *, progress: Progress = SILENT) -> None:
+        wanted = list(keys)
+        self._again(lambda: self.store.delete_many(wanted, progress=progress), progress)
+
+    def modified(self, keys: Iterable[str], *, progress: Progress = SILENT) -> dict[str, float]:
+        wanted = list(keys)
+        return self._again(lambda: self.store.modified(wanted, progress=progress), progress)
+
     def move(self, key: str, newkey: str) -> None:
         self._again(lambda: self.store.move(key, newkey))
 

@@ -16,8 +16,8 @@ from modelkeep.core.errors import ConnectionLost, StoreFailed, UnsafePath
 from modelkeep.core.leftovers import temp_name
 from modelkeep.core.paths import safe_relpath
 from modelkeep.core.progress import SILENT, Progress
+from modelkeep.core.stores import sftp_age, ssh_untar
 from modelkeep.core.stores import sftp_wire as wire
-from modelkeep.core.stores import ssh_untar
 from modelkeep.core.stores.base import (
     Done,
     Failed,
@@ -359,6 +359,14 @@ class SshStore(Store):
             reply = session.ask(wire.REMOVE, wire.string(self._path(checked(key))))
             if reply.status not in (wire.OK, wire.NO_SUCH_FILE):
                 raise wire.refusal(reply, key)
+
+    def delete_many(self, keys: Iterable[str], *, progress: Progress = SILENT) -> None:
+        with self._session(progress) as session:
+            sftp_age.delete(session, map(checked, keys), self._path, progress)
+
+    def modified(self, keys: Iterable[str], *, progress: Progress = SILENT) -> dict[str, float]:
+        with self._session(progress) as session:
+            return sftp_age.modified(session, map(checked, keys), self._path, progress)
 
     def move(self, key: str, newkey: str) -> None:
         with self._session() as session:
