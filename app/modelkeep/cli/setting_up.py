@@ -204,7 +204,10 @@ class _Setup:
         return str(text)
 
     def _kind(self) -> str:
-        choices = [(one.key, one.title, one.sentence) for one in storage.KINDS]
+        choices = [
+            (one.key, one.title + ("" if one.is_supported else " *"), one.sentence) for one in storage.KINDS
+        ]
+        self._say("Kinds marked * cannot be used by Modelkeep yet, only by dvc itself.")
         supported = {one.key for one in storage.KINDS if one.is_supported}
         while True:
             kind = ask_one("What kind of storage is it?", choices, "ssh")

@@ -12,7 +12,6 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed
 from modelkeep.core.leftovers import temp_name
@@ -22,9 +21,9 @@ from modelkeep.core.stores.base import LoginProvider, RemoteSpec
 from modelkeep.core.stores.limits import DEFAULT, Limits
 from modelkeep.core.stores.sftp import BLOCK, Session
 from modelkeep.core.stores.sftp_wire import Reply
-from modelkeep.core.stores.ssh_auth import Keys
 from modelkeep.core.stores.ssh_config import resolve
 from modelkeep.core.stores.ssh_connect import Connection
+from modelkeep.core.stores.ssh_keys import Keys
 from modelkeep.core.stores.ssh_shell import Shell
 from modelkeep.core.stores.trial import Obstacle, Pace, Space, Thing, Trial
 
@@ -59,10 +58,7 @@ class ServerTrial(Trial):
         """Connect and log in; `reached(stage, fact)` is called on the way. Raises what the connection does."""
         keys = Keys(self._spec.options.get("keyfile", ""), self._spec.options.get("allow_agent") != "false")
         route = resolve(self._spec.host, self._spec.user, self._spec.port)
-        told: dict[str, Any] = (
-            {"reached": reached} if "reached" in Connection.__init__.__code__.co_varnames else {}
-        )
-        self._connection = Connection(route, keys, self._login, self._limits, self._progress, **told)
+        self._connection = Connection(route, keys, self._login, self._limits, self._progress, reached=reached)
 
     def enter(self) -> None:
         """Start the file transfer. Raises StoreFailed where there is none, Obstacle("garbled") where the

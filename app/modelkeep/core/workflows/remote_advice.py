@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from modelkeep.core.errors import (
+    AddressChanged,
     ConnectionLost,
     HostKeyChanged,
     LoginFailed,
@@ -89,6 +90,7 @@ def _reason(error: ModelkeepError) -> str:
 
 
 _BY_CLASS: tuple[tuple[type[ModelkeepError], str], ...] = (
+    (AddressChanged, "address_changed"),
     (UnknownHost, "host_unknown"),
     (HostKeyChanged, "host_changed"),
     (LoginNeeded, "login_needed"),
@@ -108,7 +110,6 @@ def _words(error: ModelkeepError, place: Place) -> dict[str, object]:
         "who": f"The account {place.user}" if place.user else "You",
         "path": about,
         "log_in": log_in,
-        "key": place.keyfile or "the key",
         "port_option": place.port_option,
         "another_port": place.url(port="PORT"),
         "title": error.title.rstrip("."),

@@ -33,8 +33,11 @@ class Inside:
 
 
 def seen_from_inside(trial: ServerTrial, path: str) -> Inside | None:
-    """The longest tail of `path` that leads to a folder which exists, or None."""
+    """The longest tail of `path` that leads to a folder which exists; None where even the top of `path` is there,
+    because then nothing hides the rest."""
     parts = path.strip("/").split("/")
+    if trial.look(f"/{parts[0]}") is not Thing.NOTHING:
+        return None
     for first in range(1, len(parts)):
         tail = parts[first:]
         top = f"/{tail[0]}"

@@ -107,6 +107,8 @@ class Way:
 def _named(place: Place, fact: str) -> str:
     if not fact or fact == place.host:
         return f"{place.host} needs no lookup."
+    if fact.startswith("left to"):
+        return f"Looking {place.host} up is {fact}."
     return f"{place.host} is {fact}."
 
 

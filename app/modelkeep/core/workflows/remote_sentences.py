@@ -19,6 +19,10 @@ NONE = Means("", "")
 
 #: What a reason means, and what to try. {…} are the words of remote_advice.
 SENTENCES: dict[str, Means] = {
+    "address_changed": Means(
+        "{title}. Nothing was sent there.",
+        "The address was changed by somebody's commit, by another branch, or by hand. Ask who did it. {hint}",
+    ),
     # -- reaching the server ---------------------------------------------------------------------------
     "name_unknown": Means(
         "No server called {host} is known.",
@@ -106,12 +110,12 @@ SENTENCES: dict[str, Means] = {
         " certain people in: its administrator knows.",
     ),
     "passphrase_wrong": Means(
-        "The passphrase does not open {key}.",
+        "The passphrase does not open the key.",
         "Type it once more. If it is lost, make a new key (ssh-keygen) and bring it to the server.",
     ),
     "key_too_open": Means(
-        "{key} can be read by others on this computer, so it is not used.",
-        "Make it yours alone: chmod 600 {key}",
+        "The key was not used, because others on this computer may read its file.",
+        "{hint}",
     ),
     "too_many_keys": Means(
         "{host} hung up after too many keys were tried.",

@@ -50,8 +50,8 @@ class Found:
 #: (key, title) in the order of the test.
 STEPS: tuple[tuple[str, str], ...] = (
     ("name", "The server's name"),
-    ("port", "The server answers"),
-    ("host_key", "It is the right server"),
+    ("port", "An answer"),
+    ("host_key", "The server's identity"),
     ("login", "Login"),
     ("folder", "The folder"),
     ("write", "Writing"),

@@ -91,11 +91,22 @@ class _Test:
         return ServerTrial(self._spec, self._login.login, progress, self._limits)
 
     def _try_out(self, trial: Trial) -> None:
+        if not self._leads_where_it_did():
+            return
         if isinstance(trial, ServerTrial) and not self._connect(trial):
             return
         for key, check in remote_checks.CHECKS:
             if key in self._steps and not self._check(key, check, trial):
                 return
+
+    def _leads_where_it_did(self) -> bool:
+        """Whether the address is the one that was used last, or the user's word; asks before anything connects."""
+        place = self._subject.place
+        if place.is_known:
+            with self._failing(lambda: next(iter(self._steps))):
+                self._started = time.monotonic()
+                self._subject.project.check_address(place.name)
+        return self._is_well
 
     def _tell_of_rest(self) -> None:
         """Something of the test may still be there: said with the last step that ran."""
@@ -144,6 +155,7 @@ class _Test:
         self._subject.progress.note(step.title)
         self._started, self._waited = time.monotonic(), self._login.waited
         self._put(key, Found(State.RUNNING))
+        self._subject.progress.check()
 
     def _end(self, key: str, found: Found) -> None:
         thinking = self._login.waited - self._waited

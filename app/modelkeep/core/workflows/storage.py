@@ -18,11 +18,13 @@ from modelkeep.core.formats import pasted
 from modelkeep.core.formats.config import edit_config
 from modelkeep.core.formats.config_keys import SECRET_KEYS
 from modelkeep.core.formats.remoteurl import check_place, url_problem
+from modelkeep.core.keyfile import look_at
 from modelkeep.core.nouns import dataclass, field, replace
 from modelkeep.core.project import Project
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import login_address
 from modelkeep.core.values import Change, Changes, Secret
+from modelkeep.core.workflows.addresses import own_word
 from modelkeep.core.workflows.remote_steps import Step
 
 LOGINS = ("auto", "key", "password", "questions")
@@ -36,7 +38,8 @@ _Settings = dict[tuple[str, str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class KindInfo:
-    """A kind of storage to choose from; the others of the DVC config are listed with what they will need."""
+    """A kind of storage to choose from; those not supported yet are listed with what they need,
+    and plain dvc can use them."""
 
     key: str
     title: str
@@ -47,14 +50,14 @@ class KindInfo:
 KINDS: tuple[KindInfo, ...] = (
     KindInfo("ssh", "Server by SSH", "A folder on a server that lets you in by SSH or SFTP.", True),
     KindInfo("local", "Shared folder", "A folder that is mounted on everybody's computer, or a disk.", True),
-    KindInfo("s3", "Amazon S3 and compatible", "Needs a bucket and its keys. Not done yet; dvc itself can."),
-    KindInfo("gs", "Google Cloud Storage", "Needs a bucket and a login. Not done yet; dvc itself can."),
-    KindInfo("azure", "Azure Blob Storage", "Needs a container and its key. Not done yet; dvc itself can."),
-    KindInfo("webdav", "WebDAV", "Needs the address and a login. Not done yet; dvc itself can."),
-    KindInfo("http", "HTTP", "Needs the address. Not done yet; dvc itself can."),
-    KindInfo("gdrive", "Google Drive", "Needs a login in the browser. Not done yet; dvc itself can."),
-    KindInfo("hdfs", "HDFS", "Needs the cluster's address. Not done yet; dvc itself can."),
-    KindInfo("oss", "Alibaba OSS", "Needs a bucket and its keys. Not done yet; dvc itself can."),
+    KindInfo("s3", "Amazon S3 and compatible", "Needs a bucket and its keys."),
+    KindInfo("gs", "Google Cloud Storage", "Needs a bucket and a login."),
+    KindInfo("azure", "Azure Blob Storage", "Needs a container and its key."),
+    KindInfo("webdav", "WebDAV", "Needs the address and a login."),
+    KindInfo("http", "HTTP", "Needs the address."),
+    KindInfo("gdrive", "Google Drive", "Needs a login in the browser."),
+    KindInfo("hdfs", "HDFS", "Needs the cluster's address."),
+    KindInfo("oss", "Alibaba OSS", "Needs a bucket and its keys."),
 )
 
 
@@ -237,6 +240,7 @@ def save(project: Project, draft: Draft) -> Changes:
         change_config(project.root, level, settings)
         files.append(_shown_file(project, level))
     project.reload()
+    own_word(project, draft.name)
     project.forget_listing(draft.name)
     done = "added" if is_new else "changed"
     flags = "-d " if draft.default else ""
@@ -289,7 +293,8 @@ def _login_settings(draft: Draft) -> dict[str, str | None]:
 
 
 def _asks_passphrase(keyfile: str | None) -> str | None:
-    return None
+    key = look_at(keyfile) if keyfile else None
+    return "true" if key is not None and key.is_locked else None
 
 
 def _level_of(project: Project, section: str, key: str) -> str | None:
