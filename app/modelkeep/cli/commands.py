@@ -23,6 +23,7 @@ _IN_PROJECT = {
     "looking": ("versions", "show", "status", "diff"),
     "moving": ("add", "push", "fetch", "pull", "checkout", "publish", "restore", "export"),
     "connecting": ("remote", "login"),
+    "checking": ("doctor",),
     "freeing": ("gc",),
 }
 _ANYWHERE = {

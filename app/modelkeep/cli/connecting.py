@@ -154,6 +154,10 @@ def _test(project: Project, arguments: argparse.Namespace, progress: Progress) -
 
 
 def _trust(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    if arguments.address is not None:
+        from modelkeep.core.workflows.addresses import accept
+
+        return _shown(accept(project, arguments.name, arguments.address), arguments)
     return _shown(setup.trust_host(project, arguments.name, arguments.fingerprint, progress), arguments)
 
 
@@ -173,8 +177,11 @@ _ACTIONS: dict[str, Callable[[Project, argparse.Namespace, Progress], Show]] = {
 
 def login(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
     """Log in once, move old passwords to the keyring, or forget a login."""
-    if arguments.migrate:
-        return _shown(setup.migrate_secrets(project, progress), arguments)
+    if arguments.migrate or arguments.check_old:
+        from modelkeep.cli import checking
+
+        old = checking.migrate if arguments.migrate else checking.check_old
+        return old(project, arguments, progress)
     if arguments.forget:
         return _shown(setup.forget_login(project, arguments.remote), arguments)
     password = None

@@ -167,9 +167,17 @@ def _remote(sub: Sub) -> None:
     _level(default)
     test = words.add_parser("test", help="try it out step by step, and say what is wrong")
     test.add_argument("name", nargs="?")
-    trust = words.add_parser("trust", help="trust the host key with this fingerprint")
+    trust = words.add_parser("trust", help="trust the host key with this fingerprint, or a changed address")
     trust.add_argument("name")
-    trust.add_argument("--fingerprint", required=True, metavar="SHA256:…")
+    trusted = trust.add_mutually_exclusive_group(required=True)
+    trusted.add_argument("--fingerprint", metavar="SHA256:…", help="the host key with this fingerprint")
+    trusted.add_argument(
+        "--address",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="the address that the remote has now, or this one",
+    )
     for one in (add, modify, remove, default, test, trust, words.choices["list"]):
         _output_options(one, argparse.SUPPRESS)
     test.set_defaults(quiet=True)  # its steps are its progress
@@ -189,7 +197,15 @@ def _login(sub: Sub) -> None:
     sub.add_argument(
         "--migrate", action="store_true", help="move passwords found in config files to the keyring"
     )
+    sub.add_argument("--commit", action="store_true", help="with --migrate: also commit .dvc/config")
+    sub.add_argument(
+        "--check-old", action="store_true", help="try whether passwords in the Git history still work"
+    )
     sub.add_argument("--forget", action="store_true", help="remove the stored password")
+
+
+def _doctor(sub: Sub) -> None:
+    sub.add_argument("--online", action="store_true", help="also ask the remotes")
 
 
 def _setup(sub: Sub) -> None:
@@ -248,6 +264,7 @@ _TABLE: dict[str, tuple[str, Callable[[Sub], None]]] = {
     "gc": ("free the cache of objects that no kept version needs", _gc),
     "remote": ("manage remotes", _remote),
     "login": ("log in to a remote once", _login),
+    "doctor": ("look for secrets, and for what is wrong", _doctor),
     "setup": ("set up a project and its storage, with a live test", _setup),
     "init": ("start tracking data in a folder", _init),
     "clone": ("clone a project", _clone),

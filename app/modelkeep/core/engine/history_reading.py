@@ -276,11 +276,11 @@ class ReadableHistory:
         return bool(self._git.run("ls-files", "-z", "--", self.prefix + path, what="read its index"))
 
     def old_configs(self, progress: Progress = SILENT) -> Iterator[OldConfig]:
-        """Every version of every DVC config file on any branch, tag or stash, newest first; paths are relative to
-        the top of the repository."""
+        """Every version of every DVC config file on any branch, tag or stash, newest first."""
         from modelkeep.core.engine.history_secrets import old_configs
 
-        return old_configs(self._git, progress)
+        found = old_configs(self._git, self.prefix, progress)
+        return (one._replace(path=self._here(one.path)) for one in found)
 
     def git_version(self) -> str:
         """The version of the git that is used, such as 2.39.5."""

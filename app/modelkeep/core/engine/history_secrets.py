@@ -6,8 +6,10 @@ them. Nothing is checked out, and no filter, textconv or diff program of the rep
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from modelkeep.core.engine.history_objects import reading
@@ -19,8 +21,13 @@ LARGEST = 256 << 10
 #: So many versions are read; a repository with more was made to keep somebody busy.
 MOST = 20_000
 _AT_ONCE = 64
+_WHAT = "search the history"
 _ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_PLACES = (":(top,glob)**/.dvc/config", ":(top,glob)**/.dvc/config.local")
+#: In a longer history, looking into every folder of every commit would take minutes: there, the folders of projects
+#: are taken from the branches and tags as they are now, and of those every commit is looked at.
+FEW_COMMITS = 5_000
+_NAMES = ("config", "config.local")
+_ANYWHERE = tuple(f":(top,glob)**/.dvc/{name}" for name in _NAMES)
 _WALK = (
     "--all",
     "--full-history",  # also what a branch had only between its beginning and its merge
@@ -46,11 +53,13 @@ class OldConfig(NamedTuple):
     data: bytes
 
 
-def old_configs(program: GitProgram, progress: Progress = SILENT) -> Iterator[OldConfig]:
-    """Every distinct version of every config file on any branch, tag or stash, newest first."""
-    out = program.run(
-        "log", *_WALK, "--", *_PLACES, what="search the history", literal=False, progress=progress
-    )
+def old_configs(program: GitProgram, prefix: str, progress: Progress = SILENT) -> Iterator[OldConfig]:
+    """Every distinct version of every config file on any branch, tag or stash, newest first.
+
+    `prefix` ("" or "a/b/") is the folder of the project that is looked at in any case.
+    """
+    places = _places(program, prefix, progress)
+    out = program.run("log", *_WALK, "--", *places, what=_WHAT, literal=False, progress=progress)
     named = list(_versions(out))[:MOST]
     small = _small(program, [blob for _, _, blob in named], progress)
     named = [one for one in named if one[2] in small]
@@ -61,6 +70,29 @@ def old_configs(program: GitProgram, progress: Progress = SILENT) -> Iterator[Ol
             for (commit, path, blob), found in zip(some, objects.read([one[2] for one in some]), strict=True):
                 if found is not None and found.type == "blob" and found.data is not None:
                     yield OldConfig(commit, path, blob, found.data)
+
+
+def _places(program: GitProgram, prefix: str, progress: Progress) -> tuple[str, ...]:
+    count = program.run("rev-list", "--count", "--all", what=_WHAT, progress=progress).strip()
+    if int(count or 0) <= FEW_COMMITS:
+        return _ANYWHERE
+    folders = _projects(program, progress) | {prefix}
+    return tuple(f":(top,literal){folder}.dvc/{name}" for folder in sorted(folders) for name in _NAMES)
+
+
+def _projects(program: GitProgram, progress: Progress) -> set[str]:
+    """The folders ("a/b/") that hold a project on some branch or tag, found by what one differs from the next."""
+    form = "--format=%(tree) %(*tree)"
+    out = program.run("for-each-ref", "--sort=creatordate", form, what=_WHAT, progress=progress)
+    empty = program.run("hash-object", "-t", "tree", "--stdin", what=_WHAT).decode().strip()
+    trees = [empty, *dict.fromkeys(out.decode("ascii", "replace").split())]
+    pairs = "".join(f"{one} {other}\n" for one, other in pairwise(trees))
+    words = ("diff-tree", "--stdin", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff")
+    out = program.run(
+        *words, "--", *_ANYWHERE, what=_WHAT, data=pairs.encode(), literal=False, progress=progress
+    )
+    paths = (os.fsdecode(field.rpartition(b"\n")[2]) for field in out.split(b"\0"))
+    return {path.removesuffix(".local").removesuffix(".dvc/config") for path in paths if path}
 
 
 def _versions(out: bytes) -> Iterator[tuple[str, str, str]]:
@@ -87,6 +119,6 @@ def _small(program: GitProgram, blobs: Sequence[str], progress: Progress) -> set
     if not blobs:
         return set()
     asked = "".join(f"{blob}\n" for blob in dict.fromkeys(blobs)).encode()
-    out = program.run("cat-file", "--batch-check", what="search the history", data=asked, progress=progress)
+    out = program.run("cat-file", "--batch-check", what=_WHAT, data=asked, progress=progress)
     words = (line.split() for line in out.decode("ascii", "replace").splitlines())
     return {one[0] for one in words if len(one) == 3 and one[2].isdigit() and int(one[2]) <= LARGEST}

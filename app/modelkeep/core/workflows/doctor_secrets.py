@@ -54,7 +54,9 @@ def _history(found: Findings, project: Project) -> Checks:
     if not found.in_history:
         yield Check("history", title, State.OK, "No version of a config file in Git holds a secret.")
     for one in old:
-        advice = "Change it on the server. Does the old one still work? modelkeep login --check-old"
+        advice = "Change it on the server."
+        if one.kind in ("", "ssh"):
+            advice += " Does the old one still work? modelkeep login --check-old"
         yield Check("history", title, State.PROBLEM, one.text, advice)
 
 

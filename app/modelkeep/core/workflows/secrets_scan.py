@@ -53,7 +53,7 @@ class Finding:
     @property
     def text(self) -> str:
         """What to tell people, in one sentence."""
-        what = _WORDS.get(self.key, f"secret {self.key}")
+        what = _WORDS.get(self.key, f"secret ({self.key})")
         whose = f"of the remote {visible(self.remote)}" if self.remote else f"in [{visible(self.section)}]"
         if not self.level:
             return (

@@ -6,14 +6,14 @@ import os
 
 from modelkeep.core.errors import LoginFailed, ModelkeepError, NotFound, Refused, Unsupported
 from modelkeep.core.formats.config import Config, RemoteConfig, parse_config
-from modelkeep.core.formats.config_secrets import find_secrets
+from modelkeep.core.formats.config_secrets import FoundSecret, find_secrets
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import open_store
 from modelkeep.core.values import Secret
-from modelkeep.core.workflows.secrets_scan import REPO, Finding
+from modelkeep.core.workflows.secrets_scan import Finding
 
 
 def still_works(project: Project, finding: Finding, progress: Progress = SILENT) -> bool | None:
@@ -86,17 +86,26 @@ class _OneTry:
 def _server(project: Project, finding: Finding, progress: Progress) -> tuple[RemoteSpec, Secret]:
     """Where the password belongs by the text it stood in, else by the `.dvc/config` of that commit."""
     for one in project.git().old_configs(progress):
-        if (one.blob, one.path) != (finding.blob, finding.place) and one.blob != finding.blob:
+        if (one.blob, one.path) != (finding.blob, finding.place) and (
+            finding.level == "" or one.blob != finding.blob
+        ):
             continue
-        found = [f for f in find_secrets(one.data) if (f.section, f.key) == (finding.section, finding.key)]
-        texts = [one.data, project.catalogue.blob(project.git().resolve(one.commit), REPO)]
-        for text in texts:
-            remote = _remote(text, finding.remote) if found else None
+        found = [held for held in find_secrets(one.data) if _is_meant(held, finding)]
+        beside = project.catalogue.blob(project.git().resolve(one.commit), one.path.removesuffix(".local"))
+        for text in (one.data, beside) if found else ():
+            remote = _remote(text, found[0].remote)
             if remote is not None:
                 return RemoteSpec.parse(remote.url, dict(remote.options)), found[0].secret
     raise NotFound(
         f"Nothing in the history says which server the password in {visible(finding.place)} is for.",
         hint="Change it on every server where it was used.",
+    )
+
+
+def _is_meant(held: FoundSecret, finding: Finding) -> bool:
+    return (held.section, held.key) == (finding.section, finding.key) or (
+        # What stands in a file now may have stood elsewhere, then.
+        bool(finding.level) and held.key in ("password", "url") and held.remote == finding.remote
     )
 
 
