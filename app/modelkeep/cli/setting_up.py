@@ -85,6 +85,8 @@ class _Setup:
         folder = Path(self._arguments.directory) / (self._arguments.folder or ".")
         found = folders.look_at(folder)
         root = found.root
+        if self._arguments.clone and found.kind not in ("empty", "missing"):
+            raise Refused(f"{folder.absolute()} is not empty.", hint="Clone into a new or empty folder.")
         if found.kind == "project":
             self._say(f"Project: {root}")
         elif self._clone_url(found):
@@ -98,8 +100,6 @@ class _Setup:
         return root
 
     def _clone_url(self, found: folders.Folder) -> str:
-        if self._arguments.clone and found.kind not in ("empty", "missing"):
-            raise Refused(f"{found.root} is not empty.", hint="Clone into a new or empty folder.")
         if not self._arguments.clone and self._asks and found.kind in ("empty", "missing"):
             choices = (
                 ("new", "New", "Start a project here: a Git repository that tracks data."),
@@ -219,7 +219,7 @@ class _Setup:
         self._say(f"Understood: {visible(draft.url)}")
         if draft.note:
             self._say(draft.note)
-        name = self._arguments.name or draft.name
+        name = self._arguments.name or draft.name or storage.known_as(project, draft)
         if not name:
             name = storage.free_name(project)
             if self._asks:

@@ -142,6 +142,12 @@ def free_name(project: Project) -> str:
     )
 
 
+def known_as(project: Project, draft: Draft) -> str:
+    """The name that a remote with this very address has already, or ""."""
+    same = (one.name for one in project.config.remotes() if draft_of(project, one.name).url == draft.url)
+    return next(same, "")
+
+
 def draft_of(project: Project, name: str) -> Draft:
     """The remote `name` of the config as a draft, for editing. Raises NoRemote."""
     remote = project.remote_config(name)
