@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 import builders
 from modelkeep.core.credentials import MemoryVault
+from modelkeep.core.nouns import replace
 from modelkeep.core.progress import SILENT
 from modelkeep.core.project import Project
-from modelkeep.gui.concerns import look
+from modelkeep.gui.concerns import look, look_back
 from modelkeep.gui.panels.banner import notices
+
+
+@pytest.fixture(autouse=True)
+def stored(project: Path, remote: Path) -> None:
+    """The project has a remote: one without is another story."""
+    builders.set_default_remote(project, str(remote))
 
 
 def seen(root: Path) -> list[tuple[str, tuple[str, ...]]]:
@@ -23,6 +32,24 @@ def seen(root: Path) -> list[tuple[str, tuple[str, ...]]]:
 
 def test_a_calm_project_has_no_notice(project: Path) -> None:
     assert seen(project) == []
+
+
+def test_a_project_without_storage_offers_to_set_it_up(project: Path) -> None:
+    (project / ".dvc/config").write_text("")
+    assert seen(project) == [("storage", ("setup-storage",))]
+
+
+def test_a_password_of_the_past_is_told_with_what_helps(project: Path) -> None:
+    builders.set_default_remote(project, "ssh://me@lab.example/srv", password="hunter2")
+    builders.make_commit(project, message="Oops")
+    builders.set_default_remote(project, "ssh://me@lab.example/srv")
+    builders.make_commit(project, message="Better")
+    opened = Project.open(project, vault=MemoryVault())
+    past = look_back(opened, SILENT)
+    found = notices(replace(look(opened, SILENT), past=past))
+    opened.close()
+    assert [one.commit for one in past] and "Change it on the server" in found[0].text
+    assert "hunter2" not in found[0].text
 
 
 def test_an_interrupted_restore_can_be_finished(project: Path) -> None:

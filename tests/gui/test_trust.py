@@ -37,6 +37,10 @@ class Person:
     def say(self, text: str) -> None:
         self.asked.append("say")
 
+    def address_changed(self, remote: str, old: str, new: str) -> bool:
+        self.asked.append("address")
+        return True
+
     def trust_host(self, host: str, key_type: str, fingerprint: str) -> str:
         self.asked.append("trust")
         return self.trust

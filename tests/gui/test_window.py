@@ -491,7 +491,7 @@ def test_pull_over_unsaved_files_asks_and_keeps_them(window, session, rest, qtbo
     ("hint", "said"),
     [
         ("Save them (modelkeep add), or use --force: they are then kept.", "Record the changes first"),
-        ("Add one: modelkeep remote add -d NAME URL", "Add one: “Add remote…”"),
+        ("Add one: modelkeep remote add -d NAME URL", "Add one: “Set up storage…”"),
         ("Run modelkeep publish --resume to send it again.", "Run “Resume” to send it again."),
         ("Fetch it first: modelkeep fetch a/b c.csv", "Fetch it first: “Fetch”"),
         ("Choose another name.", "Choose another name."),

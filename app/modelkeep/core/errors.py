@@ -164,7 +164,15 @@ class AddressChanged(Refused):
 
 
 class HostKeyChanged(Refused):
-    """The server's key is not the one known for it. There is no way round inside a connection."""
+    """The server's key is not the one known for it. There is no way round inside a connection.
+
+    `host` is the server's name in known_hosts, `presented` the (type, fingerprint) it shows now, `known` the
+    (type, fingerprint, FILE:LINE) of each key that stands there.
+    """
+
+    host = ""
+    presented: tuple[str, str] = ("", "")
+    known: tuple[tuple[str, str, str], ...] = ()
 
 
 class KeyringUnavailable(ModelkeepError):

@@ -22,7 +22,8 @@ from modelkeep.gui.session import Session
 @dataclass(frozen=True)
 class Action:
     """One command. `enabled_when` gives the reason why not, or None. `tip` says more than `text`, `short` less,
-    for a button; `means` says what it would do now, "" if there is nothing more to say."""
+    for a button; `means` says what it would do now, "" if there is nothing more to say. With `checked` its menu
+    entry has a mark while that holds."""
 
     name: str
     text: str
@@ -34,6 +35,7 @@ class Action:
     short: str = ""
     role: str = "icon"
     means: Callable[[Session], str] | None = None
+    checked: Callable[[], bool] | None = None
 
 
 def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # lupdate knows this name
@@ -43,6 +45,11 @@ def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # lupdate knows this nam
 
 def _t(text: str) -> str:
     return wording.translate("Actions", text)
+
+
+def theme_is(choice: str) -> Callable[[], bool]:
+    """Whether this is the theme that was chosen."""
+    return lambda: theme.notifier().choice == choice
 
 
 _C = conditions
@@ -100,7 +107,8 @@ TABLE: tuple[Action, ...] = (
     Action("copy-path", QT_TRANSLATE_NOOP("Actions", "Copy path"), "copy", commands.copy_path, _C.picked_any),
     Action("copy-hash", QT_TRANSLATE_NOOP("Actions", "Copy hash"), "copy", commands.copy_hash, _C.picked_any),
     # remotes and trust
-    Action("add-remote", QT_TRANSLATE_NOOP("Actions", "Add remote…"), "remote", commands.add_remote, _C.open_project),
+    Action("setup-storage", QT_TRANSLATE_NOOP("Actions", "Set up storage…"), "server", commands.set_up_storage,
+           tip=QT_TRANSLATE_NOOP("Actions", "Step by step: project, place for the data, login, a live test")),
     Action("remotes", QT_TRANSLATE_NOOP("Actions", "Remotes…"), "remote", commands.remotes, _C.open_project),
     Action("login", QT_TRANSLATE_NOOP("Actions", "Log in to remote…"), "key", commands.login, _C.remote_ready),
     Action("move-secrets", QT_TRANSLATE_NOOP("Actions", "Move to keyring…"), "key", commands.move_secrets, _C.open_project),
@@ -117,22 +125,23 @@ TABLE: tuple[Action, ...] = (
            shortcut="Ctrl+Shift+F"),
     Action("palette", QT_TRANSLATE_NOOP("Actions", "Command palette"), "palette", wish("palette"), shortcut="Ctrl+K"),
     Action("activity", QT_TRANSLATE_NOOP("Actions", "Show or hide activity"), "activity", wish("activity"), shortcut="Ctrl+J"),
-    Action("theme-system", QT_TRANSLATE_NOOP("Actions", "Theme: like the system"), "theme", commands.use_theme("system")),
-    Action("theme-light", QT_TRANSLATE_NOOP("Actions", "Theme: light"), "theme", commands.use_theme("light")),
-    Action("theme-dark", QT_TRANSLATE_NOOP("Actions", "Theme: dark"), "theme", commands.use_theme("dark")),
+    Action("theme-system", QT_TRANSLATE_NOOP("Actions", "Theme: like the system"), "theme", commands.use_theme("system"),
+           checked=theme_is("system")),
+    Action("theme-light", QT_TRANSLATE_NOOP("Actions", "Theme: light"), "theme", commands.use_theme("light"), checked=theme_is("light")),
+    Action("theme-dark", QT_TRANSLATE_NOOP("Actions", "Theme: dark"), "theme", commands.use_theme("dark"), checked=theme_is("dark")),
     Action("reset-layout", QT_TRANSLATE_NOOP("Actions", "Reset layout"), "reset", wish("reset-layout")),
 )
 # fmt: on
 
 #: "-" is a separator; what changes or destroys comes last.
 MENUS: dict[str, tuple[str, ...]] = {
-    "project": ("open", "clone", "new", "demo", "-", "close-project"),
+    "project": ("open", "clone", "new", "demo", "-", "setup-storage", "-", "close-project"),
     "main": (
         "add",
         "fetch-version",
         "bring-back",
         "-",
-        "add-remote",
+        "setup-storage",
         "remotes",
         "login",
         "-",
@@ -197,6 +206,7 @@ class ActionSet(QObject):
         ):
             signal.connect(self.refresh)
         session.opened.connect(self._listen)
+        theme.notifier().changed.connect(self._mark)
         self.refresh()
 
     def __getitem__(self, name: str) -> QAction:
@@ -232,6 +242,11 @@ class ActionSet(QObject):
             action.setEnabled(reason is None)
             action.setToolTip(wording.tip(_tooltip(row, action, reason, self._session)))
 
+    def _mark(self) -> None:
+        for name, row in self._rows.items():
+            if row.checked is not None:
+                self._made[name].setChecked(row.checked())
+
     def _listen(self) -> None:
         facts = self._session.facts
         if facts is not None:
@@ -245,6 +260,8 @@ class ActionSet(QObject):
         if row.shortcut:
             action.setShortcut(QKeySequence(row.shortcut))
             action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        action.setCheckable(row.checked is not None)
+        action.setChecked(row.checked is not None and row.checked())
         action.triggered.connect(lambda checked=False, row=row: self._run(row))
         self._window.addAction(action)
         return action
@@ -252,6 +269,7 @@ class ActionSet(QObject):
     def _run(self, row: Action) -> None:
         if row.enabled_when(self._session) is None:
             row.run(self._session, self._window)
+        self._mark()  # a click takes the mark off what holds already
 
 
 def _tooltip(row: Action, action: QAction, reason: str | None, session: Session) -> str:

@@ -9,7 +9,8 @@ from modelkeep.gui.wording import translate
 # What a hint calls on the command line, and the command of the window that does it.
 _COMMANDS = (
     (r"modelkeep open --trust", "Trust this project…"),
-    (r"modelkeep remote add -d NAME URL", "Add remote…"),
+    (r"modelkeep remote add -d NAME URL", "Set up storage…"),
+    (r"modelkeep setup\b", "Set up storage…"),
     (r"modelkeep publish --resume", "Resume"),
     (r"modelkeep publish --undo", "Undo"),
     (r"modelkeep login --migrate", "Move to keyring…"),

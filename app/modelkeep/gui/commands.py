@@ -36,13 +36,13 @@ def project_of(session: Session) -> Project:
     return session.project
 
 
-def _run_dialog(session: Session, dialog: Any) -> None:
-    """Show a dialog without stopping the window; start its task when it is accepted."""
+def _run_dialog(session: Session, dialog: Any, then: Callable[[Any], object] | None = None) -> None:
+    """Show a dialog without stopping the window; start its task when it is accepted, and `then` what follows."""
 
     def accepted() -> None:
         task = dialog.task
         if task is not None:
-            session.write(task.title, task.work, lane=task.lane)
+            session.write(task.title, task.work, lane=task.lane, then=then)
 
     dialog.accepted.connect(accepted)
     dialog.finished.connect(dialog.deleteLater)
@@ -303,19 +303,34 @@ def open_file(session: Session, window: QWidget) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
 
-def add_remote(session: Session, window: QWidget) -> None:
-    """Set up a place to keep the data."""
-    from modelkeep.gui.dialogs.addremote import AddRemoteDialog
+def set_up_storage(session: Session, window: QWidget, folder: str = "") -> None:
+    """From a folder to storage that works, step by step; then to the first version, if the user likes."""
+    from modelkeep.gui.dialogs.wizard.storage import SetupWizard
 
-    _run_dialog(session, AddRemoteDialog(project_of(session), session.jobs, parent=window))
+    dialog = SetupWizard(session, window, folder=folder)
+    dialog.accepted.connect(lambda: _go_on_to(session, window, dialog.following))
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
+
+
+def _go_on_to(session: Session, window: QWidget, following: str) -> None:
+    """Publish; where nothing is tracked yet, "add" asks for the data first."""
+    if following == "publish":
+        publish_version(session, window)
+    elif following == "add":
+        from modelkeep.gui.dialogs.add import AddDialog
+
+        dialog = AddDialog(project_of(session), session.jobs, (), parent=window)
+        _run_dialog(session, dialog, then=lambda _: publish_version(session, window))
 
 
 def remotes(session: Session, window: QWidget) -> None:
     """List, change, test and remove remotes."""
     from modelkeep.gui.dialogs.remotes import RemotesDialog
 
-    dialog = RemotesDialog(project_of(session), session.jobs, window)
+    dialog = RemotesDialog(session, window)
     dialog.changed.connect(session.notify)
+    dialog.accepted.connect(lambda: _go_on_to(session, window, dialog.following))
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
 
@@ -331,14 +346,13 @@ def login(session: Session, window: QWidget) -> None:
 
 
 def move_secrets(session: Session, window: QWidget) -> None:
-    """Move passwords found in config files into the keyring."""
-    project = project_of(session)
-    title = translate("Commands", "Move passwords to the keyring")
-    session.write(
-        title,
-        lambda progress: setup.migrate_secrets(project, progress),
-        same_as=("modelkeep login --migrate",),
-    )
+    """Show which secrets stand in files, and move them into the keyring."""
+    from modelkeep.gui.dialogs.secrets import SecretsDialog
+
+    dialog = SecretsDialog(project_of(session), session.jobs, window)
+    dialog.changed.connect(session.notify)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
 
 
 def trust(session: Session, window: QWidget) -> None:

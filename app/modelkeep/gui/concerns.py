@@ -12,7 +12,8 @@ from modelkeep.core.errors import InvalidFile, Refused
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
-from modelkeep.core.workflows import interrupted, publish, setup
+from modelkeep.core.workflows import interrupted, publish, secrets
+from modelkeep.core.workflows.secrets import Finding, Findings
 
 Found = TypeVar("Found")
 
@@ -20,10 +21,13 @@ Found = TypeVar("Found")
 @dataclass(frozen=True)
 class Concerns:
     """All of it at one moment. `programs` are what an untrusted repository would start; `half` are sentences
-    about a restore or checkout that was interrupted and that the next checkout finishes."""
+    about a restore or checkout that was interrupted and that the next checkout finishes. `past` are secrets that
+    the history has; they are looked for apart, because that may take a while. `no_storage` means no remote."""
 
     unfinished: publish.Unfinished | None = None
-    secrets: tuple[setup.FoundSecret, ...] = ()
+    secrets: Findings = Findings()
+    past: tuple[Finding, ...] = ()
+    no_storage: bool = False
     programs: tuple[str, ...] = ()
     half: tuple[str, ...] = ()
 
@@ -36,10 +40,16 @@ def look(project: Project, progress: Progress) -> Concerns:
         programs = project.history.executables()
     return Concerns(
         _read(project, publish.unfinished),
-        setup.secrets_in_config(project),
-        programs,
-        tuple(problem.reason for problem in _read(project, interrupted.notices) or ()),
+        secrets.scan(project, history=False, progress=progress),
+        programs=programs,
+        half=tuple(problem.reason for problem in _read(project, interrupted.notices) or ()),
+        no_storage=not project.remotes(),
     )
+
+
+def look_back(project: Project, progress: Progress) -> tuple[Finding, ...]:
+    """The secrets that the Git history of `project` gives to everyone who has it."""
+    return secrets.scan(project, history=True, progress=progress).in_history
 
 
 def _read(project: Project, record: Callable[[Project], Found]) -> Found | None:

@@ -30,7 +30,7 @@ def remote_ready(session: Session) -> str | None:
     """There is a remote to talk to."""
     reason = open_project(session)
     if reason is None and session.facts is not None and not session.facts.remotes:
-        return translate("Conditions", "No remote is set up. Add one with Add remote.")
+        return translate("Conditions", "No storage is set up yet. Set it up first: Set up storage…")
     return reason
 
 

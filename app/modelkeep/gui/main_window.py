@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from modelkeep.core.errors import ModelkeepError, NotAProject
+from modelkeep.core.errors import HostKeyChanged, ModelkeepError, NotAProject
 from modelkeep.core.values import Version
 from modelkeep.gui import commands, theme, wording
 from modelkeep.gui.actions import ActionSet
@@ -140,12 +140,30 @@ class MainWindow(QMainWindow):
         """Show what went wrong, with its cause and fix."""
         from modelkeep.gui.dialogs.errors import show_error
 
+        if isinstance(error, HostKeyChanged):
+            self._show_refused_host(error)
+            return
         dialog = show_error(self, error)
         if isinstance(error, NotAProject) and error.paths:
             dialog.offer(
                 translate("Window", "Start a project here…"),
                 lambda: commands.new_project(self._session, self, error.paths[0]),
             )
+
+    def _show_refused_host(self, error: HostKeyChanged) -> None:
+        """No way through; forgetting the host is a deed of its own."""
+        from modelkeep.gui.dialogs.forgethost import ForgetHost
+        from modelkeep.gui.dialogs.hostkey import HostChangedDialog
+
+        dialog = HostChangedDialog(error, self)
+
+        def forget() -> None:
+            if dialog.wants_to_forget:
+                ForgetHost(self._session.jobs, error.host, self).open()
+
+        dialog.accepted.connect(forget)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
 
     # -- wishes ----------------------------------------------------------------------------------------
 

@@ -9,13 +9,14 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from modelkeep.core.credentials import NO_QUESTIONS, Questions, Vault, open_vault
-from modelkeep.core.errors import UnknownHost
-from modelkeep.core.nouns import dataclass
+from modelkeep.core.errors import AddressChanged, UnknownHost
+from modelkeep.core.nouns import dataclass, replace
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.settings import Remembered, Settings
 from modelkeep.core.values import WORKSPACE, Change, Changes, Output, Presence, Version
 from modelkeep.core.workflows import review
+from modelkeep.core.workflows.secrets import Finding
 from modelkeep.gui import concerns, jobs
 from modelkeep.gui.concerns import Concerns
 from modelkeep.gui.facts import Facts
@@ -137,6 +138,7 @@ class Session(QObject):
         self.watcher.start()
         self.opened.emit()
         self.facts.refresh()
+        self._look_back(self.project)
 
     def _not_opened(self, error: Exception) -> None:
         self.problem.emit(error)
@@ -210,7 +212,10 @@ class Session(QObject):
 
     def _write_failed(self, error: Exception) -> None:
         """Show it, unless it only says what the user has just answered."""
-        if isinstance(error, UnknownHost):
+        if isinstance(error, AddressChanged):
+            text = translate("Session", "Not done: the new address of {name} was not accepted.")
+            self.told.emit(text.format(name=line(error.remote)))
+        elif isinstance(error, UnknownHost):
             self.told.emit(
                 translate("Session", "Not done: {host} is not trusted.").format(host=line(error.host))
             )
@@ -232,9 +237,9 @@ class Session(QObject):
 
     def _look_for_concerns(self, project: Project) -> None:
         def done(found: Concerns) -> None:
-            if project is self.project and found != self.concerns:
-                self.concerns = found
-                self.concerned.emit()
+            if project is self.project:
+                self._know(replace(found, past=self.concerns.past))
+                self._look_back(project)
 
         self.jobs.start(
             translate("Session", "Look for unfinished work"),
@@ -244,6 +249,28 @@ class Session(QObject):
             slot="concerns",
             quiet=True,
         )
+
+    def _look_back(self, project: Project) -> None:
+        """Look for secrets in the history too, beside everything else."""
+
+        def done(past: tuple[Finding, ...]) -> None:
+            if project is self.project:
+                self._know(replace(self.concerns, past=past))
+
+        self.jobs.start(
+            translate("Session", "Look for passwords in the history"),
+            lambda progress: concerns.look_back(project, progress),
+            jobs.FACTS,
+            on_done=done,
+            owner=self,
+            slot="past",
+            quiet=True,
+        )
+
+    def _know(self, found: Concerns) -> None:
+        if found != self.concerns:
+            self.concerns = found
+            self.concerned.emit()
 
     def _changed_outside(self) -> None:
         if any(job.lane == jobs.REPOSITORY for job in self.jobs.active()):

@@ -19,6 +19,14 @@ QFrame#hairline { background: $hairline; border: 0; }
 QFrame#pane, QStackedWidget#pane { background: $base; border: 0; }
 QFrame#header, QFrame#bar { background: $window; border: 0; }
 QFrame#banner { background: $raised; border: 1px solid $border; border-radius: 6px; }
+QFrame#trail { background: $base; border: 0; border-right: 1px solid $hairline; }
+QFrame#option { background: $raised; border: 1px solid $hairline; border-radius: 6px; }
+QFrame#option:hover { border-color: $border; }
+QFrame#option[look="chosen"] { border-color: $muted; }
+QFrame#option[look="held"] { border-color: $accent; }
+QFrame#step { background: transparent; border: 1px solid transparent; border-radius: 6px; }
+QFrame#step[look="now"] { background: $raised; border-color: $hairline; }
+QFrame#step[look="bad"] { background: $raised; border-color: $bad; }
 QFrame#chip { background: $hover; border: 0; border-radius: 4px; }
 
 QLabel[look="muted"] { color: $muted; }
@@ -110,6 +118,7 @@ QRadioButton::indicator:checked { width: 6px; height: 6px; border: 5px solid $ac
 QCheckBox::indicator:hover, QRadioButton::indicator:unchecked:hover { border-color: $accent; }
 QCheckBox:focus, QRadioButton:focus { color: $link; }
 QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $border; background: $window; }
+QCheckBox::indicator:checked:disabled { background: $faint; border-color: $faint; }
 QCheckBox:disabled, QRadioButton:disabled { color: $faint; }
 
 QTabWidget::pane { border: 0; }

@@ -6,7 +6,8 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from modelkeep.gui.dialogs.login import HostKeyDialog, PasswordDialog
+from modelkeep.gui.dialogs.hostkey import HostKeyDialog
+from modelkeep.gui.dialogs.login import PasswordDialog
 
 PRINT = "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDQsmK1j+mR2vXn0ZQ"
 

@@ -15,8 +15,9 @@ from pytestqt.qtbot import QtBot
 from modelkeep.core.credentials import MemoryVault
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.values import Secret
+from modelkeep.gui.dialogs.hostkey import HostKeyDialog
 from modelkeep.gui.dialogs.keptvault import KeptVault
-from modelkeep.gui.dialogs.login import HostKeyDialog, PassphraseDialog, PasswordDialog
+from modelkeep.gui.dialogs.login import PassphraseDialog, PasswordDialog
 from modelkeep.gui.dialogs.questions import GuiQuestions
 from modelkeep.gui.jobs import Jobs, State
 

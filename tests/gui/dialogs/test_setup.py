@@ -1,4 +1,4 @@
-"""Clone, new project, add and remotes: what they write on a real disk, and what stays locked meanwhile."""
+"""Clone, new project and add: what they write on a real disk, and what stays locked meanwhile."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from modelkeep.core.errors import ConnectionLost, UnsavedChanges
 from modelkeep.core.project import Project
 from modelkeep.core.values import Changes
 from modelkeep.gui.dialogs.add import AddDialog, relative
-from modelkeep.gui.dialogs.addremote import AddRemoteDialog
 from modelkeep.gui.dialogs.confirm import ConfirmDialog
 from modelkeep.gui.dialogs.errors import ErrorDialog, report, show_error
 from modelkeep.gui.dialogs.pathlist import PathList
-from modelkeep.gui.dialogs.remotes import RemotesDialog
 from modelkeep.gui.dialogs.setup import CloneDialog, NewProjectDialog, OpenDialog, folder_name
 from modelkeep.gui.dialogs.trust import TrustDialog
 from modelkeep.gui.jobs import Jobs
@@ -122,57 +120,6 @@ def test_full_paths_become_relative_by_their_text() -> None:
     assert relative(Path("/p"), "/p/data/a") == "data/a"
     assert relative(Path("/p"), "data/a") == "data/a"
     assert relative(Path("/p"), "/q/a") == "/q/a"
-
-
-# -- remotes -------------------------------------------------------------------------------------------
-
-
-def test_a_pasted_line_becomes_a_remote_written_as_shown(
-    qtbot: QtBot, jobs: Jobs, project: Path, remote: Path, open_project: Open
-) -> None:
-    dialog = AddRemoteDialog(open_project(project), jobs)
-    qtbot.addWidget(dialog)
-    dialog.show()
-    dialog.paste.setText(f"dvc remote add -d store {remote}")
-    assert dialog.proceed.isEnabled()
-    shown = dialog.preview.text()
-    dialog.proceed.click()
-    qtbot.waitUntil(lambda: dialog.notice.kind in ("done", "error"), timeout=30_000)
-    assert dialog.notice.kind == "done", dialog.notice.text()
-    assert (project / ".dvc/config").read_text().strip() == shown
-    with qtbot.waitSignal(dialog.accepted):
-        dialog.cancel.click()
-    assert dialog.task is not None
-
-
-def test_a_pasted_password_is_neither_shown_nor_written(
-    qtbot: QtBot, jobs: Jobs, project: Path, open_project: Open
-) -> None:
-    dialog = AddRemoteDialog(open_project(project), jobs)
-    qtbot.addWidget(dialog)
-    dialog.show()
-    dialog.paste.setText("ssh://alice:hunter2@lab.example.org/srv/data")
-    dialog.paste.editingFinished.emit()
-    assert "hunter2" not in dialog.paste.text()
-    assert "hunter2" not in dialog.preview.text()
-    assert dialog._secret is not None and dialog._secret.reveal() == "hunter2"
-
-
-def test_remotes_are_listed_and_the_default_can_be_changed(
-    qtbot: QtBot, jobs: Jobs, project: Path, remote: Path, open_project: Open
-) -> None:
-    builders.set_default_remote(project, str(remote))
-    with (project / ".dvc/config").open("a") as file:
-        file.write(f"['remote \"other\"']\n    url = {remote}2\n")
-    opened = open_project(project)
-    dialog = RemotesDialog(opened, jobs)
-    qtbot.addWidget(dialog)
-    assert [one.name for one in dialog._model.rows] == ["storage", "other"]
-    assert not dialog.prefer.isEnabled()
-    dialog.list.setCurrentIndex(dialog._model.index(1, 0))
-    dialog.prefer.click()
-    qtbot.waitUntil(lambda: opened.config.default_remote == "other", timeout=20_000)
-    qtbot.waitUntil(lambda: not dialog.is_working, timeout=20_000)
 
 
 # -- small ones ----------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
-"""A field for a folder with a button that lets the user choose it. Looks at no disk itself."""
+"""A field for a folder, or for a file, with a button that lets the user choose it. Looks at no disk itself."""
 
 from __future__ import annotations
 
 import os
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QDir, Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QWidget
 
 from modelkeep.gui import theme
@@ -45,6 +45,22 @@ class FolderEdit(QWidget):
     def _choose(self) -> None:
         dialog = choose_folder(self, self._title, self.folder())
         dialog.fileSelected.connect(self.set_folder)
+
+
+class FileEdit(FolderEdit):
+    """The same for a file; the dialog begins in `start` and shows hidden files, because keys often are."""
+
+    def __init__(self, title: str, placeholder: str = "", *, start: str = "") -> None:
+        super().__init__(title, placeholder)
+        self._start = start
+
+    def _choose(self) -> None:
+        dialog = QFileDialog(self, self._title, self.folder() or os.path.expanduser(self._start))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setFilter(dialog.filter() | QDir.Filter.Hidden)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.fileSelected.connect(self.set_folder)
+        dialog.open()
 
 
 def choose_folder(parent: QWidget, title: str, start: str = "") -> QFileDialog:

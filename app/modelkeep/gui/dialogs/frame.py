@@ -68,7 +68,7 @@ class Dialog(QDialog):
         words.addWidget(self.heading)
         words.addWidget(self.explanation)
         head.addLayout(words, 1)
-        layout = QVBoxLayout(self)
+        layout = self.main = self._outermost()
         layout.setContentsMargins(3 * GRID, 3 * GRID, 3 * GRID, 2 * GRID)
         layout.setSpacing(2 * GRID)
         layout.addLayout(head)
@@ -76,12 +76,16 @@ class Dialog(QDialog):
         layout.addWidget(self.notice)
         self._extras = QHBoxLayout()
         self._extras.setSpacing(GRID)
-        foot = QHBoxLayout()
+        foot = self._foot = QHBoxLayout()
         foot.setSpacing(GRID)
         foot.addLayout(self._extras)
         foot.addStretch(1)
         foot.addWidget(self.buttons)
         layout.addLayout(foot)
+
+    def _outermost(self) -> QVBoxLayout:
+        """Where head, body, notice and buttons go; a dialog with something beside them has another answer."""
+        return QVBoxLayout(self)
 
     def sizeHint(self) -> QSize:
         hint = super().sizeHint()

@@ -1,17 +1,16 @@
-"""Asks for a password, a passphrase, or whether a server's key is right. Holds a secret only while it is open."""
+"""Asks for a password or a passphrase. Holds a secret only while it is open."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
 
-from PySide6.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QWidget
 
 from modelkeep.core.values import Secret
 from modelkeep.gui import theme
 from modelkeep.gui.dialogs.frame import Dialog, NameLabel, allow, labelled
-from modelkeep.gui.widgets import PlainLabel, button, framed
-from modelkeep.gui.wording import lines, translate
+from modelkeep.gui.widgets import PlainLabel, button
+from modelkeep.gui.wording import translate
 
 _USUAL_PROMPT = re.compile(r"\W*([\w.@-]+'s\s+)?password\W*", re.IGNORECASE)
 
@@ -62,6 +61,20 @@ class _SecretDialog(Dialog):
         self._check()
         self.field.setFocus()
 
+    def _add_keep(self, no_keyring: str) -> None:
+        self._keep = QCheckBox(translate("Login", "&Keep in the system keyring"))
+        self._keep.setChecked(not no_keyring)
+        if no_keyring:
+            remark = translate("Login", "Kept for this session only: {reason}").format(reason=no_keyring)
+            self.fields.addRow("", PlainLabel(remark, look="muted", wrap=True))
+        else:
+            self.fields.addRow("", self._keep)
+
+    @property
+    def keep(self) -> bool:
+        """Whether the user wants it in the keyring."""
+        return self._keep.isChecked()
+
     def _check(self) -> None:
         empty = not self.field.edit.text()
         allow(self.proceed, translate("Login", "Type it first") if empty else "")
@@ -107,28 +120,19 @@ class PasswordDialog(_SecretDialog):
             says = PlainLabel(prompt.strip()[:400], wrap=True)
             labelled(self.fields, translate("Login", "Server says"), says)
         self._add_secret(translate("Login", "&Password"), translate("Login", "Log in"))
-        self._keep = QCheckBox(translate("Login", "&Keep in the system keyring"))
-        self._keep.setChecked(not no_keyring)
-        if no_keyring:
-            remark = translate("Login", "Kept for this session only: {reason}").format(reason=no_keyring)
-            self.fields.addRow("", PlainLabel(remark, look="muted", wrap=True))
-        else:
-            self.fields.addRow("", self._keep)
+        self._add_keep(no_keyring)
         if attempt > 1:
             self.notice.say(
                 "error", translate("Login", "The server did not accept that password. Nothing was stored.")
             )
 
-    @property
-    def keep(self) -> bool:
-        """Whether the user wants it in the keyring."""
-        return self._keep.isChecked()
-
 
 class PassphraseDialog(_SecretDialog):
-    """The passphrase that opens the private key in `keyfile`."""
+    """The passphrase that opens the private key in `keyfile`; kept, if at all, under the key's fingerprint."""
 
-    def __init__(self, keyfile: str, attempt: int = 1, *, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, keyfile: str, attempt: int = 1, *, no_keyring: str = "", parent: QWidget | None = None
+    ) -> None:
         super().__init__(
             translate("Login", "Unlock key"),
             "locked",
@@ -138,92 +142,6 @@ class PassphraseDialog(_SecretDialog):
         )
         labelled(self.fields, translate("Login", "Key file"), NameLabel(keyfile, bold=True))
         self._add_secret(translate("Login", "&Passphrase"), translate("Login", "Unlock"))
+        self._add_keep(no_keyring)
         if attempt > 1:
             self.notice.say("error", translate("Login", "That passphrase does not open the key."))
-
-
-class HostKeyDialog(Dialog):
-    """Whether an unknown server is who it says it is. Cancel is the default; nothing was sent to it yet."""
-
-    def __init__(
-        self, host: str, key_type: str, fingerprint: str, *, project: str = "", parent: QWidget | None = None
-    ) -> None:
-        super().__init__(
-            translate("HostKey", "Unknown server"),
-            icon="unsafe",
-            heading=translate("HostKey", "Is this the right server?"),
-            text=translate(
-                "HostKey",
-                "You connect to it for the first time. Compare the fingerprint with the one its administrator gives you. Nothing has been sent to it yet.",
-            ),
-            parent=parent,
-            width=600,
-        )
-        self._fingerprint = fingerprint
-        self.trust: Literal["cancel", "once", "remember"] = "cancel"
-        self._facts(host, key_type, project)
-        self._add_expected()
-        self._add_buttons()
-
-    def _facts(self, host: str, key_type: str, project: str) -> None:
-        form = self.form()
-        labelled(form, translate("HostKey", "Server"), NameLabel(host, bold=True))
-        if project:
-            labelled(form, translate("HostKey", "For project"), NameLabel(project))
-        labelled(form, translate("HostKey", "Key type"), NameLabel(key_type))
-        print_ = PlainLabel(self._fingerprint, wrap=True).selectable()
-        print_.setFont(theme.mono())
-        labelled(form, translate("HostKey", "Fingerprint"), print_)
-        print_.setAccessibleName(lines(self._fingerprint))
-
-    def _add_expected(self) -> None:
-        box = QVBoxLayout()
-        box.setSpacing(theme.GRID)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.expected = QLineEdit()
-        self.expected.setFont(theme.mono())
-        self.expected.setPlaceholderText(translate("HostKey", "Paste it here to compare (SHA256:…)"))
-        self.verdict = PlainLabel("", wrap=True)
-        labelled(form, translate("HostKey", "&Expected"), self.expected)
-        box.addLayout(form)
-        box.addWidget(self.verdict)
-        self.body.addWidget(framed(box, "banner", (theme.GRID,) * 4))
-        self.verdict.setVisible(False)
-        self.expected.textChanged.connect(self._compare)
-
-    def _add_buttons(self) -> None:
-        self.remember = self.primary(translate("HostKey", "&Trust and remember"), look="", default=False)
-        self.once = self.extra_button(translate("HostKey", "&Only this time"))
-        self.once.setToolTip(translate("HostKey", "Until Modelkeep is closed; the next start asks again"))
-        self.once.clicked.connect(self._only_once)
-        self.cancel.setFocus()
-
-    def _only_once(self) -> None:
-        self.trust = "once"
-        self.accept()
-
-    def accept(self) -> None:
-        if self.trust == "cancel":
-            self.trust = "remember"
-        super().accept()
-
-    def _compare(self, text: str) -> None:
-        given = _bare(text)
-        self.verdict.setVisible(bool(given))
-        same = given == _bare(self._fingerprint)
-        if same:
-            self.verdict.setText(translate("HostKey", "✓ The fingerprints are the same."))
-        else:
-            self.verdict.setText(translate("HostKey", "✗ The fingerprints differ. Do not trust this server."))
-        self.verdict.set_look("good" if same else "bad")
-        blocked = bool(given) and not same
-        for chosen in (self.remember, self.once):
-            allow(chosen, translate("HostKey", "The fingerprints differ") if blocked else "")
-        self.refit()
-
-
-def _bare(fingerprint: str) -> str:
-    """The base64 part alone: people copy it with or without the key's size, the prefix and the padding."""
-    found = re.search(r"SHA256:([A-Za-z0-9+/]+)", fingerprint)
-    return found[1] if found else re.sub(r"[\s=]", "", fingerprint)

@@ -23,7 +23,9 @@ _LINES = 6
 _ROW = 3 * theme.GRID
 
 
-class _Tall(QStyledItemDelegate):
+class Tall(QStyledItemDelegate):
+    """Rows as high as everywhere in the dialogs."""
+
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(super().sizeHint(option, index).width(), _ROW)
 
@@ -43,7 +45,7 @@ class PathList(QListView):
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
         self.setTabKeyNavigation(False)
-        self.setItemDelegate(_Tall(self))
+        self.setItemDelegate(Tall(self))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.show_paths(paths)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QProgressBar, QVBoxLayout
+from PySide6.QtWidgets import QProgressBar
 
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.progress import Progress
@@ -71,9 +71,7 @@ class WorkingDialog(Dialog):
             self._bar = QProgressBar(self)
             self._bar.setTextVisible(False)
             self._bar.setAccessibleName(translate("Working", "Progress"))
-            layout = self.layout()
-            assert isinstance(layout, QVBoxLayout)
-            layout.insertWidget(layout.count() - 1, self._bar)
+            self.main.insertWidget(self.main.count() - 1, self._bar)
         self._bar.setRange(0, 0)
         QTimer.singleShot(300, self, self._appear)
 

@@ -30,14 +30,7 @@ def notices(concerns: Concerns) -> tuple[Notice, ...]:
         found.append(Notice("unfinished", "warning", concerns.unfinished.text, ("resume", "undo")))
     for text in concerns.half:
         found.append(Notice("half", "warning", text, ("finish-checkout",)))
-    if concerns.secrets:
-        text = wording.counted(
-            len(concerns.secrets),
-            translate("Banner", "A password stands in this project's DVC config."),
-            translate("Banner", "{n} passwords stand in this project's DVC config."),
-        )
-        if any(secret.in_git for secret in concerns.secrets):
-            text += " " + translate("Banner", "Git would publish it.")
+    if text := _secrets_text(concerns):
         found.append(Notice("secrets", "key", text, ("move-secrets",)))
     if concerns.programs:
         text = translate(
@@ -45,7 +38,42 @@ def notices(concerns: Concerns) -> tuple[Notice, ...]:
             "This repository's own settings would start programs. They are held back until you trust it.",
         )
         found.append(Notice("programs", "unsafe", text, ("trust",)))
+    if concerns.no_storage:
+        text = translate("Banner", "This project has no storage yet: its data is on this machine alone.")
+        found.append(Notice("storage", "server", text, ("setup-storage",)))
     return tuple(found)
+
+
+def _secrets_text(concerns: Concerns) -> str:
+    """Where secrets were found, and what that means; "" if there are none."""
+    here, past = concerns.secrets.in_files, concerns.past
+    said = []
+    if here:
+        places = _listed([wording.line(one.place) for one in here])
+        text = (
+            translate("Banner", "A password stands in {places}.")
+            if len(here) == 1
+            else translate("Banner", "{n} passwords stand in {places}.")
+        )
+        said.append(text.format(n=wording.number(len(here)), places=places))
+        if any(one.in_git for one in here) and not past:
+            said.append(translate("Banner", "Git would publish it."))
+    if past:
+        said.append(
+            translate(
+                "Banner",
+                "The Git history has a password: everyone with the repository can read it. Change it on the server.",
+            )
+        )
+    return " ".join(said)
+
+
+def _listed(names: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; each once."""
+    once = list(dict.fromkeys(names))
+    if len(once) < 2:
+        return "".join(once)
+    return translate("Banner", "{names} and {last}").format(names=", ".join(once[:-1]), last=once[-1])
 
 
 class BannerPanel(QWidget):

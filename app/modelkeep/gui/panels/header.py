@@ -77,6 +77,8 @@ class HeaderPanel(QFrame):
         for folder in recent[:9]:
             self._add_recent(menu, folder)
         menu.addSeparator()
+        menu.addAction(self._actions["setup-storage"])
+        menu.addSeparator()
         menu.addAction(self._actions["close-project"])
 
     def _add_recent(self, menu: QMenu, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QProgressBar
 
-from modelkeep.core.errors import HostKeyChanged, LoginFailed, LoginNeeded, UnknownHost
+from modelkeep.core.errors import AddressChanged, HostKeyChanged, LoginFailed, LoginNeeded, UnknownHost
 from modelkeep.core.values import Presence
 from modelkeep.gui import theme, wording
 from modelkeep.gui.actions import ActionSet
@@ -62,7 +62,7 @@ class StatusPanel(QFrame):
 
     def _manage_remotes(self, actions: ActionSet) -> None:
         facts = self._session.facts
-        actions["remotes" if facts is not None and facts.remotes else "add-remote"].trigger()
+        actions["remotes" if facts is not None and facts.remotes else "setup-storage"].trigger()
 
     def _opening(self, folder: str) -> None:
         self._tell(translate("Status", "Opening {folder}").format(folder=folder))
@@ -99,8 +99,8 @@ class StatusPanel(QFrame):
         facts = self._session.facts
         assert facts is not None
         if not facts.remotes:
-            return Sign("warning", translate("Status", "no remote"), "warn"), translate(
-                "Status", "Data stays on this machine until a remote is added. Click to add one."
+            return Sign("warning", translate("Status", "no storage yet"), "warn"), translate(
+                "Status", "Data stays on this machine until storage is set up. Click to set it up."
             )
         remote = facts.remotes[0]
         if facts.remote_problem is not None:
@@ -132,6 +132,8 @@ def away(name: str, problem: Exception) -> Sign:
         text = translate("Status", "{name} is not trusted")
     elif isinstance(problem, HostKeyChanged):
         text = translate("Status", "{name} shows another key than before")
+    elif isinstance(problem, AddressChanged):
+        text = translate("Status", "{name} has another address than before")
     elif isinstance(problem, LoginNeeded | LoginFailed):
         text = translate("Status", "not logged in to {name}")
     else:

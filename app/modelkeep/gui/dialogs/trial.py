@@ -1,0 +1,103 @@
+"""Runs the test of a remote beside the window and tells each step as it comes. Knows no widget."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from modelkeep.core.progress import Progress
+from modelkeep.core.project import Project
+from modelkeep.core.workflows import remote_test
+from modelkeep.core.workflows.remote_test import State, Step
+from modelkeep.core.workflows.storage import Draft
+from modelkeep.gui import jobs
+from modelkeep.gui.dialogs.steps import Steps
+from modelkeep.gui.jobs import Job, Jobs
+from modelkeep.gui.wording import translate
+
+
+class Trial(QObject):
+    """One test at a time. `changed` after every step; `ended` when it is over, however it ended."""
+
+    changed = Signal()
+    ended = Signal()
+    _shown = Signal(int, object)
+
+    def __init__(self, running: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = running
+        self._job: Job | None = None
+        self._run = 0
+        self.steps = Steps()
+        self._shown.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        running.ended.connect(self._over)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a test is going on."""
+        return self._job is not None
+
+    def start(self, project: Project, name: str, kind: str, *, draft: Draft | None = None) -> None:
+        """Test the remote `name` of the project, or the one `draft` describes before it is in the config."""
+        self.stop()
+        self._run += 1
+        number = self._run
+        self.steps = Steps(remote_test.steps_for(kind))
+        self.steps.begin()
+
+        def show(step: Step) -> None:
+            self._shown.emit(number, step)
+
+        def work(progress: Progress) -> tuple[Step, ...]:
+            spec = draft.spec() if draft is not None else None
+            return remote_test.run_test(project, name or None, spec=spec, show=show, progress=progress)
+
+        title = translate("Trial", "Test {name}").format(name=name)
+        self._job = self._jobs.start(
+            title, work, jobs.remote_lane(name), owner=self, slot="test", quiet=True,
+            on_done=self._done, on_failed=self._failed,
+        )  # fmt: skip
+        self.changed.emit()
+
+    def stop(self) -> bool:
+        """Give the test up, if one is going on; says whether there was one."""
+        job, self._job = self._job, None
+        if job is None:
+            return False
+        self._run += 1
+        self._jobs.cancel(job)
+        self.steps.cancel()
+        self.changed.emit()
+        self.ended.emit()
+        return True
+
+    def _take(self, number: int, step: Step) -> None:
+        if number == self._run and self._job is not None:
+            self.steps.take(step)
+            self.changed.emit()
+
+    def _done(self, steps: tuple[Step, ...]) -> None:
+        self._job = None
+        self.steps.end(steps)
+        self.changed.emit()
+        self.ended.emit()
+
+    def _failed(self, error: Exception) -> None:
+        """The test itself failed; it is told where it stood."""
+        self._job = None
+        current = next((one for one in self.steps.rows if one.state is State.RUNNING), None)
+        current = current or next((one for one in self.steps.rows if one.state is State.WAITING), None)
+        if current is not None:
+            title, hint = getattr(error, "title", "") or str(error), getattr(error, "hint", "")
+            detail = getattr(error, "detail", "") or ""
+            self.steps.take(Step(current.key, current.title, State.FAILED, title, hint, detail))
+        self.steps.cancel()
+        self.changed.emit()
+        self.ended.emit()
+
+    def _over(self, job: Job) -> None:
+        """Cancelled by somebody else: the window closes, or a question was cancelled with its job."""
+        if job is self._job and job.state is jobs.State.CANCELLED:
+            self._job = None
+            self.steps.cancel()
+            self.changed.emit()
+            self.ended.emit()
