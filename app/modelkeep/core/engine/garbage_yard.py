@@ -172,7 +172,8 @@ class Yard:
         """Rename these files from one folder to another; return how many there were. Follows no link."""
         moved = 0
         try:
-            with source.parent(f"{old}/x") as (a, x), target.parent(f"{new}/x", create=True) as (b, y):
+            place = target.parent(f"{new}/x", create=True, synced=False)  # `_settle` syncs it
+            with source.parent(f"{old}/x") as (a, x), place as (b, y):
                 for name in names:
                     with suppress(FileNotFoundError):
                         os.rename(_at(a, x, name), _at(b, y, name), src_dir_fd=a, dst_dir_fd=b)
@@ -192,7 +193,8 @@ class Yard:
         folders = {key.rpartition("/")[0] for key in keys}
         if not folders or (len(folders) > 8 and sync_file_system(str(self.place))):
             return
-        for folder in folders:
+        above = {"files/md5", "files", ""}
+        for folder in sorted(folders | above, reverse=True):
             for place in (self.place / name / folder, self._cache.root / folder):
                 with suppress(FileNotFoundError):
                     sync_folder(str(place))

@@ -64,12 +64,12 @@ class Roots:
         return tuple(self.commits(names))
 
     def unnamed(self, also: Iterable[str] = (), *, stashes: bool, reflog: bool) -> tuple[str, ...]:
-        """The commits that no branch, remote branch or tag leads to, but a stash, the reflog of a HEAD, a HEAD
-        itself, a ref of another kind (such as an experiment's), or one of the ids `also` does.
+        """The commits that no branch, remote branch or tag leads to, but a stash, the reflog of a HEAD, a ref of
+        another kind (such as an experiment's), or one of the ids `also` does.
 
         A stash brings what it holds of the index and of untracked files: these are commits of their own.
         """
-        starts = [*also, *self.tips(), *self._other_refs(stashes)]
+        starts = [*also, *self._other_refs(stashes)]
         if stashes:
             starts += _logged(self._common / "logs" / _STASH)
         if reflog:

@@ -165,13 +165,13 @@ class Marking:
             chosen += listed.tags if keep.tags else ()
         chosen += history.all_commits() if keep.commits else ()
         roots = history.roots()
-        far = roots.commits(self._far_tips())
+        tips = (*roots.tips(), *roots.commits(self._far_tips()))
         try:
-            others = roots.unnamed(far, stashes=keep.stashes, reflog=keep.reflog)
+            others = roots.unnamed(tips, stashes=keep.stashes, reflog=keep.reflog)
         except ModelkeepError as error:
             error.hint = error.hint or "If the reflog is damaged: --no-reflog leaves it out."
             raise
-        ids = dict.fromkeys((*roots.tips(), *far, *others))
+        ids = dict.fromkeys((*tips, *others))
         chosen += [Version(VersionKind.COMMIT, commit[:10], commit=commit) for commit in ids]
         return [one for one in chosen if one.commit]
 
