@@ -29,8 +29,9 @@ def show_step(step: Step) -> None:
     if step.state in (State.WARNING, State.FAILED):
         for line in visible_lines(step.detail):
             print(f"    {line}")
-        for line in textwrap.wrap(visible(step.advice), 100, break_long_words=False, break_on_hyphens=False):
-            print(f"    {line}")
+        for line in visible_lines(step.advice):
+            for part in textwrap.wrap(line, 100, break_long_words=False, break_on_hyphens=False):
+                print(f"    {part}")
 
 
 def visible_lines(text: str) -> list[str]:

@@ -380,6 +380,8 @@ def test_a_folder_of_somebody_else(server: SshServer, try_out: Try) -> None:
     step = failed(try_out(spec_of(server, "/srv")))
     assert (step.key, step.reason) == ("write", "folder_denied")
     assert step.text == f"The account {server.shell.user} may not make or change anything in /srv."
+    home = f"ssh://{server.shell.user}@127.0.0.1:{server.port}{server.shell.path}/data"
+    assert step.advice.endswith(f"Your own folder there is {server.shell.path}: try {home}")
 
 
 @needs_root
@@ -443,7 +445,7 @@ def test_a_disk_that_can_only_be_read(server: SshServer, disk: Path, try_out: Tr
 # -- nothing is left behind ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", ["write", "clock", "speed", "content"])
+@pytest.mark.parametrize("at", ["folder", "write", "clock", "commands", "content"])
 def test_a_cancel_leaves_nothing(server: SshServer, try_out: Try, at: str) -> None:
     progress = Progress()
 

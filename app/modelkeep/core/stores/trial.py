@@ -24,6 +24,7 @@ from modelkeep.core.progress import SILENT, Progress
 
 T = TypeVar("T")
 _SLICE = 0.1  # seconds between two looks at whether to go on
+_MOMENT = 1.0
 PATIENCE = 15.0  # seconds a mounted folder may take to answer
 
 
@@ -151,8 +152,12 @@ class FolderTrial(Trial):
         return self._soon(look, path)
 
     def make(self, path: str) -> None:
-        self._soon(lambda: os.mkdir(path), path)
         self._made.append(path)
+        try:
+            self._soon(lambda: os.mkdir(path), path)
+        except Obstacle:
+            self._made.remove(path)
+            raise
 
     def write(self, data: bytes) -> str:
         name = temp_name()
@@ -242,8 +247,9 @@ class FolderTrial(Trial):
         deadline = time.monotonic() + self._patience
         self._hangs = True
         while True:
+            # After a cancel it gets a last moment, because what it makes has to be removed.
             with suppress(queue.Empty):
-                answer = answers.get(timeout=_SLICE)
+                answer = answers.get(timeout=_MOMENT if self._progress.is_cancelled else _SLICE)
                 break
             self._progress.check()
             if time.monotonic() > deadline:

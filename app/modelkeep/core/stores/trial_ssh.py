@@ -9,9 +9,11 @@ import hashlib
 import os
 import posixpath
 import shlex
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed
 from modelkeep.core.leftovers import temp_name
@@ -30,7 +32,33 @@ from modelkeep.core.stores.trial import Obstacle, Pace, Space, Thing, Trial
 _RMDIR = 15
 _READ_ONLY = 0x1
 _MOST_PIECES = 64  # under way at once
+_MOMENT = 0.8  # seconds a cancel waits for the end of what is short
 _FIRST_PIECES = 2  # a slow line must not have more to finish after its time is over
+
+
+class _Gentle:
+    """A Progress whose cancel gives what waits a moment before the connection is torn down: it is needed to
+    remove what was made."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._progress, name)
+
+    @contextmanager
+    def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        timer = threading.Timer(_MOMENT, interrupt)
+        timer.daemon = True
+        try:
+            with self._progress.interrupting(timer.start):
+                yield
+        finally:
+            timer.cancel()
+
+
+def _gently(progress: Progress) -> Progress:
+    return cast(Progress, _Gentle(progress))
 
 
 def _nothing(_reply: Reply) -> None:
@@ -98,10 +126,11 @@ class ServerTrial(Trial):
         return next((name.decode("utf-8", "replace") for name, _ in reply.names()), "")
 
     def make(self, path: str) -> None:
+        self._made.append(path)  # before the answer: a cancel may come first
         reply = self._session.ask(wire.MKDIR, wire.string(path.encode()) + wire.uint32(0))
         if reply.status != wire.OK:
+            self._made.remove(path)
             raise self._obstacle(reply, path)
-        self._made.append(path)
 
     def write(self, data: bytes) -> str:
         name = temp_name()
@@ -172,11 +201,11 @@ class ServerTrial(Trial):
 
     def hashes(self, name: str, data: bytes) -> bool | None:
         """Whether the server can hash what it got: True if it came to the same, None if it runs nothing."""
-        shell = Shell(self.root, self._limits)
-        shell.probe(self._link, self._progress)
+        shell, gently = Shell(self.root, self._limits), _gently(self._progress)
+        shell.probe(self._link, gently)
         if not shell.can("md5sum"):
             return None
-        said = shell.run(self._link, f"md5sum -- {shlex.quote('./' + name)}", self._progress)
+        said = shell.run(self._link, f"md5sum -- {shlex.quote('./' + name)}", gently)
         if said is None or not said.is_well:
             return None
         return said.output.lstrip(b"\\").startswith(

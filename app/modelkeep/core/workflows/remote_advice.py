@@ -15,7 +15,6 @@ from modelkeep.core.errors import (
     LoginNeeded,
     ModelkeepError,
     UnknownHost,
-    Unsupported,
 )
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.stores.base import RemoteSpec
@@ -26,7 +25,8 @@ from modelkeep.core.workflows.remote_steps import Found, State
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the test goes, for sentences. `name` is the remote's, or ""; `is_known` says that it is in the config."""
+    """Where the test goes, for sentences. `name` is the remote's, or ""; `is_known` says that it is in the config.
+    `home` is the folder the account begins in."""
 
     kind: str
     path: str
@@ -36,6 +36,7 @@ class Place:
     user: str = ""
     keyfile: str = ""
     is_known: bool = True
+    home: str = ""
 
     @classmethod
     def of(cls, spec: RemoteSpec, name: str, *, is_known: bool = True) -> Place:
@@ -95,7 +96,6 @@ _BY_CLASS: tuple[tuple[type[ModelkeepError], str], ...] = (
     (HostKeyChanged, "host_changed"),
     (LoginNeeded, "login_needed"),
     (LoginFailed, "login_refused"),
-    (Unsupported, "old_algorithms"),
     (ConnectionLost, "broken"),
 )
 
@@ -110,11 +110,24 @@ def _words(error: ModelkeepError, place: Place) -> dict[str, object]:
         "who": f"The account {place.user}" if place.user else "You",
         "path": about,
         "log_in": log_in,
+        "own": _own_folder(place),
+        "forget": f"ssh-keygen -R '{_known_as(place)}'",
         "port_option": place.port_option,
         "another_port": place.url(port="PORT"),
         "title": error.title.rstrip("."),
         "hint": error.hint,
     }
+
+
+def _own_folder(place: Place) -> str:
+    """A place where the account can most likely write."""
+    if place.home in ("", "/") or place.path.startswith(place.home):
+        return ""
+    return f" Your own folder there is {place.home}: try {place.url(place.home + '/data')}"
+
+
+def _known_as(place: Place) -> str:
+    return place.host if place.port == 22 else f"[{place.host}]:{place.port}"
 
 
 def key_command(key_type: str) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from modelkeep.core.errors import NotFound, Refused
-from modelkeep.core.nouns import dataclass, field
+from modelkeep.core.nouns import dataclass, field, replace
+from modelkeep.core.paths import visible
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.stores.trial import Obstacle, Pace, Thing, Trial
@@ -47,6 +48,7 @@ def folder(trial: Trial, subject: Subject) -> Found:
     _count_objects(subject)
     if isinstance(trial, ServerTrial):
         trial.enter()
+        subject.place = replace(subject.place, home=visible(trial.start_folder()))
     path = trial.root
     found = trial.look(path)
     if found is Thing.FOLDER:

@@ -73,13 +73,15 @@ SENTENCES: dict[str, Means] = {
     # -- who it is -------------------------------------------------------------------------------------
     "host_unknown": Means(
         "This computer has not met {host} before. It shows the {key_type} key {fingerprint}.",
-        "Compare it with what its administrator says, or with what this prints on the server itself: {command}"
-        " . If both are the same: {trust}",
+        "Compare this fingerprint with the one its administrator gives you; on the server itself this prints it:\n"
+        "{command}\n"
+        "Only if both are the same: {trust}",
     ),
     "host_changed": Means(
         "{host} shows another key than before. Nothing was sent to it.",
-        "Either it was set up anew, or somebody is in between. Ask its administrator before anything else. Only"
-        " if the new key is right: {hint}",
+        "Either it was set up anew, or somebody is in between. Ask its administrator for the new fingerprint; on the"
+        " server itself this prints it:\nssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\n"
+        "Only if the one it shows now is right, let the old one be forgotten: {forget}",
     ),
     "host_revoked": Means(
         "The key of {host} was declared invalid. Nothing was sent to it.",
@@ -123,8 +125,9 @@ SENTENCES: dict[str, Means] = {
         " IdentitiesOnly yes.",
     ),
     "second_factor": Means(
-        "{host} asks for more than a password, and got no answer.",
-        "Have the code or the device ready and try again where you can be asked; or log in with a key.",
+        "{host} asks for more than a password, and got no right answer.",
+        "Have the code or the device ready and try again where you can be asked; codes work once, for half a minute."
+        " Or log in with a key.",
     ),
     "no_method": Means(
         "{host} offers no way to log in that works from here.",
@@ -137,12 +140,12 @@ SENTENCES: dict[str, Means] = {
     ),
     "folder_garbled": Means(
         "{host} says something else before the file transfer begins.",
-        "Usually a start-up script of {user} there (.bashrc) prints a greeting. Let it print only where a person"
-        " sits: put  [[ $- == *i* ]] || return  at its top.",
+        "Usually a start-up script of {user} there (.bashrc) prints a greeting. Let it do so only where a person"
+        " sits, with this line at its top:\n[[ $- == *i* ]] || return",
     ),
     "folder_denied": Means(
         "{who} may not make or change anything in {path}.",
-        "Choose a folder that is yours, or ask who owns this one to let you write: chown or chmod on the server.",
+        "Choose a folder that is yours, or ask the owner of this one to let you write there.{own}",
     ),
     "folder_missing": Means(
         "{path} is not there, and cannot be made.",
