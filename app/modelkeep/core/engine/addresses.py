@@ -135,15 +135,24 @@ def password_in_config(
     """The password that a config file holds for the server at `address` (user@host:port), or None.
 
     `login` gives the address that a remote logs in to. Such a password belongs to the name of a remote. It is
-    offered only to the server that name meant at its first use; one in the user's own config for all projects
-    only where the user chose the address, too; an inherited one only at the address it was made for.
+    offered only to the server that name meant at its first use, unless the user's own files give the address, too;
+    one in the user's config for all projects only then; an inherited one only at the address it was made for.
     """
     for one in config.remotes():
         if one.kind != "ssh" or one.problem or login(one.name) != address:
             continue
         held = config.held(one.name, "password")
-        if held is None or (held.level in _OWN_LEVELS and one.level not in _OWN_LEVELS):
+        if held is None or login(held.remote) != address:
             continue
-        if login(held.remote) == address and KnownLogins.load().is_same(root, held.remote, address):
+        is_own = _is_own_word(config, held.remote)
+        if held.level in _OWN_LEVELS and not is_own:
+            continue
+        if (is_own and held.level != "repo") or KnownLogins.load().is_same(root, held.remote, address):
             return held.secret
     return None
+
+
+def _is_own_word(config: Config, remote: str) -> bool:
+    """Whether all that makes the address of a remote stands in the user's own files."""
+    section = f'remote "{remote}"'
+    return all(config.level_of(section, key) != "repo" for key in ("url", "user", "port"))
