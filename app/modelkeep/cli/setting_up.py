@@ -163,7 +163,7 @@ class _Setup:
                 draft = self._login(project, draft)
         files = storage.preview(project, draft)
         entry = storage.keyring_entry(project, draft)
-        self._show_files(project, files, entry)
+        self._show_files(files, storage.kept_where(project, draft))
         if self._asks and files and not ask_yes("Write this?"):
             raise Refused("Nothing was written.", hint="Start again when you like: modelkeep setup")
         done = storage.save(project, draft)
@@ -272,7 +272,7 @@ class _Setup:
 
     # -- the end ---------------------------------------------------------------------------------------
 
-    def _show_files(self, project: Project, files: tuple[FileChange, ...], entry: str) -> None:
+    def _show_files(self, files: tuple[FileChange, ...], kept: str) -> None:
         self._heading(5, "What is written")
         for one in files:
             shared = ", which Git shares with everybody" if one.path == ".dvc/config" else ", for you alone"
@@ -282,9 +282,7 @@ class _Setup:
                     self._say(f"  {visible(line)}")
         if not files:
             self._say("Nothing has to be written; all of it is in the config already.")
-        if entry:
-            where = project.vault.describe()
-            kept = f"The password is in {where}, as “{entry}”." if project.vault.is_persistent else where
+        if kept:
             self._say(kept)
 
     def _finished(
@@ -300,6 +298,7 @@ class _Setup:
             **self._document(project, draft, steps),
             "files": [{"path": one.path, "before": one.before, "after": one.after} for one in files],
             "keyring": entry or None,
+            "password": storage.kept_where(project, draft) or None,
             "next": following,
             "notes": self._notes,
         }

@@ -24,6 +24,7 @@ from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.stores import trial_ssh
 from modelkeep.core.stores.base import RemoteSpec
+from modelkeep.core.stores.trial import FolderTrial, Obstacle
 from modelkeep.core.values import Secret
 from modelkeep.core.workflows import data, remote_checks
 from modelkeep.core.workflows.remote_test import STEPS, State, Step, run_test, steps_for
@@ -550,6 +551,16 @@ def test_a_file_in_place_of_the_folder(try_out: Try, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
         assert failed(try_out(RemoteSpec("local", str(path)))).reason == "folder_taken"
+
+
+def test_a_share_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
+    trial = FolderTrial(str(tmp_path), patience=0.1)
+    ended = threading.Event()
+    with pytest.raises(Obstacle) as caught:
+        trial._soon(lambda: ended.wait(5), "/mnt/share")
+    ended.set()
+    assert (caught.value.reason, caught.value.about) == ("no_answer", "/mnt/share")
+    assert not trial.clean_up(1.0)
 
 
 def test_a_remote_of_the_config_by_its_name(opened: Project, remote: Path) -> None:

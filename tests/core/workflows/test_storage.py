@@ -152,6 +152,14 @@ def test_the_way_to_log_in_that_a_test_found(opened: Project) -> None:
     assert storage.keyring_entry(opened, LAB) == ""
 
 
+def test_a_password_that_cannot_be_kept_is_said(opened: Project) -> None:
+    draft = replace(LAB, login="password")
+    assert storage.kept_where(opened, LAB) == ""
+    assert storage.kept_where(opened, draft).startswith("Passwords are kept only until Modelkeep is closed")
+    opened.credentials.keyring_problem = "The keyring is locked."
+    assert storage.kept_where(opened, draft).endswith("asked for again: The keyring is locked.")
+
+
 def test_each_way_to_log_in_says_how_plain_dvc_gets_on() -> None:
     said = {storage.plain_dvc(replace(LAB, login=login)) for login in storage.LOGINS}
     assert len(said) >= 3 and all("dvc" in one for one in said)

@@ -186,6 +186,23 @@ def keyring_entry(project: Project, draft: Draft) -> str:
     return f"{SERVICE} / {login_address(draft.spec())}"
 
 
+def kept_where(project: Project, draft: Draft) -> str:
+    """Where the password of this login is kept, or why it is not, in a sentence; "" where there is none.
+
+    Asks the keyring, which may take a while.
+    """
+    entry = keyring_entry(project, draft)
+    if not entry:
+        return ""
+    problem = project.credentials.keyring_problem
+    if problem:
+        return f"The password could not be kept, so it will be asked for again: {problem}"
+    where = project.vault.describe()
+    if not project.vault.is_persistent:
+        return f"{where} A key would save you from typing it each time."
+    return f"The password is kept in {where}, as “{entry}”."
+
+
 def offer(project: Project, draft: Draft, secret: Secret | None = None) -> None:
     """Let the next login use this password (or the pasted one); it is kept once the server has taken it."""
     given = secret or draft.secret
