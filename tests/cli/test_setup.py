@@ -100,3 +100,16 @@ def test_what_makes_no_sense_is_said_with_the_fix(
 ) -> None:
     assert says in modelkeep("setup", *words, cwd=project, expect=2).err
     assert (project / ".dvc/config").read_text() == ""
+
+
+def test_a_host_key_is_forgotten_only_when_confirmed(modelkeep: Run, project: Path, home: Path) -> None:
+    builders.set_default_remote(project, "ssh://alice@lab.example.org:2200/srv")
+    modelkeep("remote", "forget-host", cwd=project, expect=2)
+    blob = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+    builders.write_tree(home, {".ssh/known_hosts": f"[lab.example.org]:2200 ssh-ed25519 {blob}\nx y z\n"})
+    before = (home / ".ssh/known_hosts").read_text()
+    said = modelkeep("remote", "forget-host", cwd=project, expect=2)
+    assert "SHA256:" in said.err and "known_hosts:1" in said.err and "--yes" in said.err
+    assert (home / ".ssh/known_hosts").read_text() == before
+    modelkeep("remote", "forget-host", "--yes", cwd=project)
+    assert (home / ".ssh/known_hosts").read_text() == "x y z\n"

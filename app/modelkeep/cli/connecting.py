@@ -13,7 +13,7 @@ from modelkeep.cli.display import has_display
 from modelkeep.cli.output import changes_json, print_changes, print_json, print_table
 from modelkeep.cli.terminal import TerminalQuestions
 from modelkeep.core.errors import UsageError
-from modelkeep.core.progress import Progress
+from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Changes, Secret
 from modelkeep.core.workflows import setup
@@ -161,6 +161,30 @@ def _trust(project: Project, arguments: argparse.Namespace, progress: Progress) 
     return _shown(setup.trust_host(project, arguments.name, arguments.fingerprint, progress), arguments)
 
 
+def _forget_host(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
+    from modelkeep.cli.asking import ask_yes, can_ask
+    from modelkeep.core.workflows import hosts
+
+    spec = project.remote_spec(arguments.name)
+    if spec.kind != "ssh":
+        raise UsageError("This remote is a folder; it has no host key.")
+    host = hosts.host_of(spec)
+    lines = [f"{line.type} {line.fingerprint} ({line.place})" for line in hosts.lines_of(host)]
+    if not lines:
+        raise UsageError(f"No key of {host} is known on this computer.", hint="Nothing has to be forgotten.")
+    if not arguments.yes and not can_ask():
+        raise UsageError(
+            f"Forgetting the key of {host} has to be confirmed.",
+            detail="\n".join(lines),
+            hint="Ask its administrator why the key changed; then add --yes.",
+        )
+    if not arguments.yes:
+        print(f"The key of {host} on this computer:", *lines, sep="\n  ")
+        if not ask_yes("Forget it? Only if its administrator told you that it changed.", default=False):
+            raise Cancelled
+    return _shown(hosts.forget(host), arguments)
+
+
 _ACTIONS: dict[str, Callable[[Project, argparse.Namespace, Progress], Show]] = {
     "add": _add,
     "modify": _modify,
@@ -169,6 +193,7 @@ _ACTIONS: dict[str, Callable[[Project, argparse.Namespace, Progress], Show]] = {
     "default": _default,
     "test": _test,
     "trust": _trust,
+    "forget-host": _forget_host,
 }
 
 

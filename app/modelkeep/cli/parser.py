@@ -178,7 +178,9 @@ def _remote(sub: Sub) -> None:
         metavar="URL",
         help="the address that the remote has now, or this one",
     )
-    for one in (add, modify, remove, default, test, trust, words.choices["list"]):
+    forget = words.add_parser("forget-host", help="forget the host key of its server, after that has changed")
+    forget.add_argument("name", nargs="?")
+    for one in (add, modify, remove, default, test, trust, forget, words.choices["list"]):
         _output_options(one, argparse.SUPPRESS)
     test.set_defaults(quiet=True)  # its steps are its progress
 

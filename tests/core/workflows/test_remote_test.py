@@ -265,6 +265,7 @@ def test_a_changed_key(server: SshServer, home: Path, tmp_path: Path, try_out: T
     assert (step.key, step.reason) == ("host_key", "host_changed")
     assert "shows another key than before. Nothing was sent to it." in step.text
     assert server.fingerprint() in step.detail and "known_hosts:1" in step.detail
+    assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in step.advice
 
 
 def test_a_revoked_key(server: SshServer, home: Path, try_out: Try) -> None:

@@ -111,7 +111,9 @@ def _words(error: ModelkeepError, place: Place) -> dict[str, object]:
         "path": about,
         "log_in": log_in,
         "own": _own_folder(place),
-        "forget": f"ssh-keygen -R '{_known_as(place)}'",
+        "forget": f"modelkeep remote forget-host {place.name}"
+        if place.is_known
+        else f"ssh-keygen -R '{_known_as(place)}'",
         "port_option": place.port_option,
         "another_port": place.url(port="PORT"),
         "title": error.title.rstrip("."),
