@@ -40,6 +40,7 @@ class Credentials:
         self._given: dict[str, tuple[Secret, bool]] = {}
         self._offered: dict[str, Secret] = {}
         self._refused: set[str] = set()
+        self._again: set[str] = set()  # what was given a second time without being asked for
         self._anew: set[str] = set()
         self._expected_fingerprint: str | None = None
         #: Why the keyring could not be used, "" while it could; for people.
@@ -97,8 +98,12 @@ class Credentials:
         """A password nobody has to be asked for, and whether it is new to the vault."""
         with self._lock:
             offered, accepted = self._offered.pop(name, None), self._accepted.get(name)
+            unjudged = self._given.pop(name, None)
             if offered is not None:
                 return offered, True
+            if unjudged is not None and not {name} & (self._refused | self._again):
+                self._again.add(name)  # the connection broke before the server said anything about it
+                return unjudged
             if name in self._refused or name in self._anew:
                 self._anew.discard(name)
                 return None
@@ -140,6 +145,7 @@ class Credentials:
     def _keep(self, name: str) -> None:
         with self._lock:
             secret, is_new = self._given.pop(name, (None, False))
+            self._again.discard(name)
             self._refused.discard(name)
             if secret is None:
                 return

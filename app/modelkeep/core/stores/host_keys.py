@@ -1,4 +1,4 @@
-"""The user's known_hosts: read with patience, appended to, never rewritten. Knows no network and no paramiko.
+"""The user's known_hosts: read with patience and appended to. Knows no network and no paramiko.
 
 OpenSSH's format (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): plain, hashed, wildcard and negated names, [host]:port,
 @revoked, @cert-authority. A line that makes no sense is skipped, so that it cannot hide the others.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import hashlib
 import hmac
 import os
@@ -16,10 +17,11 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import store_failed, sync_folder
+from modelkeep.core.durable import store_failed, sync_folder, write_file
 from modelkeep.core.errors import HostKeyChanged
 from modelkeep.core.keyfile import fingerprint, type_of
 from modelkeep.core.nouns import dataclass
+from modelkeep.core.paths import Tree
 from modelkeep.core.stores.base import Address
 
 _LARGEST = 16 << 20
@@ -113,6 +115,46 @@ def remember(file: str, name: str, key: HostKey, *, hashed: bool) -> None:
         _append(Path(file), line.encode())
     except OSError as error:
         raise store_failed(error, file) from error
+
+
+def forget_host(file: str, address: Address | str) -> tuple[str, ...]:
+    """Take every line out of `file` that vouches for this host, and return them; what was there is in FILE.old.
+
+    Lines for several hosts by a pattern, authorities and revoked keys stay. The file is replaced as a whole, by
+    a rename, and only if nobody wrote to it meanwhile. Raises StoreFailed.
+    """
+    name = address if isinstance(address, str) else host_name(address)
+    target = Path(os.path.realpath(file))
+    try:
+        before = target.read_bytes()
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise store_failed(error, file) from error
+    lines = before.splitlines(keepends=True)
+    removed = [line for line in lines if _vouches(line.decode("utf-8", "replace"), name)]
+    if removed:
+        after = b"".join(line for line in lines if line not in removed)
+        try:
+            _replace(target, before, after)
+        except OSError as error:
+            raise store_failed(error, file) from error
+    return tuple(line.decode("utf-8", "replace").strip() for line in removed)
+
+
+def _vouches(text: str, name: str) -> bool:
+    line = _parse(text.strip(), "")
+    if line is None or line.marker:
+        return False
+    return _hash_matches(line.names, name) if line.names[0] == "|" else name in line.names.lower().split(",")
+
+
+def _replace(target: Path, before: bytes, after: bytes) -> None:
+    folder = Tree(target.parent)
+    write_file(folder, f"{target.name}.old", before, mode=0o600)
+    if target.read_bytes() != before:
+        raise OSError(errno.EBUSY, "somebody else is writing to it")
+    write_file(folder, target.name, after)
 
 
 def _append(file: Path, line: bytes) -> None:

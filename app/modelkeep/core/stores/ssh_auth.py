@@ -86,7 +86,7 @@ class _Login:
                 said = self._next_step(said)
             raise self._refused()
         except HungUp as error:
-            raise self._hung_up() from error
+            raise self._hung_up(error) from error
         except Silent as error:
             raise ConnectionLost(
                 f"{self._address.host} does not answer the login.",
@@ -116,6 +116,7 @@ class _Login:
         if not self._has_turn:
             self._stack.enter_context(turn(self._provider, str(self._address), self._progress))
             self._has_turn = True
+            self._auth.expect_alive()  # nobody should answer questions for a connection that is gone
 
     # -- keys ------------------------------------------------------------------------------------------
 
@@ -174,8 +175,9 @@ class _Login:
             interview = Interview(self._auth, self._provider, self._address, attempt)
             try:
                 said = interview.run()
-            except HungUp:
-                self._reason = "password_wrong" if interview.used_password else self._reason
+            except HungUp as error:
+                if interview.used_password and error.is_farewell:
+                    self._refuse_password()
                 raise
             if said.is_step:
                 self._ways.append("password" if interview.only_password else "questions")
@@ -195,8 +197,9 @@ class _Login:
                 raise Declined
             try:
                 found = self._auth.use_password(secret.reveal())
-            except HungUp:
-                self._refuse_password()
+            except HungUp as error:
+                if error.is_farewell:
+                    self._refuse_password()
                 raise
             if isinstance(found, Expired):
                 raise expired(self._address, found.prompt)
@@ -216,19 +219,19 @@ class _Login:
 
     # -- outcome ---------------------------------------------------------------------------------------
 
-    def _hung_up(self) -> ModelkeepError:
-        if self._now == "publickey" and self._tried:
+    def _hung_up(self, error: HungUp) -> ModelkeepError:
+        if self._now == "publickey" and self._tried and (error.is_farewell or len(self._tried) > 1):
             return TooManyKeys(
                 f"{self._address} ended the connection after too many keys.",
                 asks_otherwise=bool(_PASSWORDS & set(self._methods)),
                 detail=self._story(),
                 hint="Name the right key with IdentityFile and IdentitiesOnly yes in ~/.ssh/config.",
             )
-        if self._reason:
+        if self._reason and error.is_farewell:
             return self._refused()
         return ConnectionLost(
             f"{self._address.host} closed the connection during the login.",
-            detail=self._story(),
+            detail="\n".join(part for part in (harmless(str(error), 300), self._story()) if part),
             hint="Try again; if it happens every time, ask its administrator what its log says.",
             reason="closed_early",
         )

@@ -20,7 +20,7 @@ from modelkeep.core.stores.host_keys import HostKey
 from modelkeep.core.stores.limits import Limits
 from modelkeep.core.stores.ssh_auth import Keys, TooManyKeys, log_in
 from modelkeep.core.stores.ssh_config import Route, resolve, split_hop
-from modelkeep.core.stores.ssh_failures import no_handshake, on_the_way
+from modelkeep.core.stores.ssh_failures import no_handshake, not_forwarded, on_the_way
 from modelkeep.core.stores.ssh_identity import check_host, key_types
 from modelkeep.core.stores.ssh_library import paramiko
 from modelkeep.core.stores.ssh_packets import Inbox, Packets
@@ -45,6 +45,8 @@ _WINDOW = 64 << 20
 _PACKET = 32768 + 1024
 _WHOLE = 1 << 28  # paramiko copies its whole buffer for every smaller bite
 _MAX_HOPS = 8
+_TRIES = 3
+_THOUGHT = 30.0  # seconds; a login that takes longer waits for a person
 
 
 class Connection:
@@ -66,18 +68,34 @@ class Connection:
         self._reached = reached
         self._under: list[Callable[[], None]] = []
         self._proxy: Proxy | None = None
+        self._met: float | None = None  # when the keys of the connection were agreed on
         self._transport: Any = None
         try:
-            try:
-                self._open(keys, login, progress)
-            except TooManyKeys as error:
-                if not error.asks_otherwise:
-                    raise
-                self.close()  # a password does as well, but not on a connection that is gone
-                self._open(replace(keys, without=True), login, progress)
+            for left in range(_TRIES - 1, -1, -1):
+                try:
+                    self._open(keys, login, progress)
+                    break
+                except (TooManyKeys, ConnectionLost) as error:
+                    again = self._another_try(keys, error)
+                    if again is None or not left:
+                        raise
+                    progress.check()
+                    self.close()
+                    keys = again
         except BaseException:
             self.close()
             raise
+
+    def _another_try(self, keys: Keys, error: TooManyKeys | ConnectionLost) -> Keys | None:
+        """With which keys a new connection would get further; None where it would not.
+
+        A password does where keys used up the server's patience. And a server that gives people two minutes to log
+        in has hung up on somebody who thought about a fingerprint for longer: the answer is not lost by that.
+        """
+        if isinstance(error, TooManyKeys):
+            return replace(keys, without=True) if error.asks_otherwise else None
+        has_thought = self._met is not None and time.monotonic() - self._met > _THOUGHT
+        return keys if has_thought and error.reason == "closed_early" else None
 
     def _open(self, keys: Keys, login: LoginProvider, progress: Progress) -> None:
         sock = self._reach(keys, login, progress)
@@ -85,6 +103,7 @@ class Connection:
         self._under.append(self.wire.close)
         with progress.interrupting(self.abort):
             self._negotiate(progress)
+            self._met = time.monotonic()
             presented = self._transport.get_remote_server_key()
             key = HostKey(presented.get_name(), presented.asbytes())
             self._reached(Stage.TRUSTED, check_host(self.route, key, login, progress))
@@ -139,13 +158,7 @@ class Connection:
                 "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=self._limits.connect
             )
         except paramiko.ChannelException as error:
-            raise StoreFailed(
-                f"{self.route.address.host} does not pass connections on to {host}:{port}.",
-                detail=str(error),
-                hint="Check ProxyJump in ~/.ssh/config, and that the host in between reaches the server and may "
-                "forward connections (AllowTcpForwarding).",
-                reason="jump_failed",
-            ) from error
+            raise not_forwarded(self.route.address.host, f"{host}:{port}", error) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self.lost(error) from error
 
@@ -176,8 +189,10 @@ class Connection:
         progress.check()
         if transport.remote_version:
             self._reached(Stage.GREETED, harmless(transport.remote_version, 200))
-        if problem is not None or not transport.initial_kex_done:
-            raise self._no_handshake(problem or TimeoutError("no keys were agreed on")) from problem
+        if transport.packetizer.handshake_timed_out() or not (problem or transport.initial_kex_done):
+            raise self._no_handshake(TimeoutError("no keys were agreed on in time")) from problem
+        if problem is not None:
+            raise self._no_handshake(problem) from problem
 
     def _no_handshake(self, error: Exception) -> ModelkeepError:
         greeting = self._transport.remote_version or ""

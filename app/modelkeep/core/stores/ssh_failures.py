@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelkeep.core.errors import ConnectionLost, ModelkeepError, Unsupported
+from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed, Unsupported
 from modelkeep.core.stores.ssh_config import Route
 from modelkeep.core.stores.ssh_library import paramiko
 from modelkeep.core.stores.ssh_questions import harmless
@@ -18,6 +18,23 @@ def on_the_way(route: Route, hop: Route, error: ModelkeepError) -> ModelkeepErro
     )
     found.retryable = error.retryable
     return found
+
+
+def not_forwarded(hop: str, place: str, error: paramiko.ChannelException) -> StoreFailed:
+    """The error for a host in between that leads no further."""
+    if error.code == 2:
+        return StoreFailed(
+            f"{hop} cannot reach {place}.",
+            detail=harmless(str(error), 300),
+            hint="Log in to the host in between and try from there; check the name and port of the server behind it.",
+            reason="jump_failed",
+        )
+    return StoreFailed(
+        f"{hop} does not pass connections on to {place}.",
+        detail=harmless(str(error), 300),
+        hint="Check ProxyJump in ~/.ssh/config, and that the host in between may forward (AllowTcpForwarding).",
+        reason="jump_failed",
+    )
 
 
 def no_handshake(route: Route, error: Exception, greeting: str) -> ModelkeepError:

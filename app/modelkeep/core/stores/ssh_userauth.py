@@ -66,7 +66,11 @@ class Questions:
 
 
 class HungUp(Exception):
-    """The server ended the connection instead of answering."""
+    """The connection ended instead of an answer; `is_farewell` if the server said so, which no broken link does."""
+
+    def __init__(self, why: object = None) -> None:
+        super().__init__("" if why is None else str(why))
+        self.is_farewell = why is None
 
 
 class Silent(Exception):
@@ -155,6 +159,11 @@ class UserAuth(paramiko.auth_handler.AuthHandler):  # type: ignore[misc]  # para
         known = raw.decode("ascii", "replace").split(",") if raw else [*_RSA]
         return next((name for name in _RSA if name in known), "")
 
+    def expect_alive(self) -> None:
+        """Raise HungUp if the connection ended meanwhile."""
+        if not self.transport.is_active():
+            raise HungUp("it ended while somebody was asked")
+
     # -- how it is asked -------------------------------------------------------------------------------
 
     @staticmethod
@@ -178,7 +187,7 @@ class UserAuth(paramiko.auth_handler.AuthHandler):  # type: ignore[misc]  # para
             with self.transport.lock:
                 self.transport._send_message(message)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise HungUp(str(error)) from error
+            raise HungUp(error) from error
 
     def _wait(self, patience: float) -> Any:
         deadline = time.monotonic() + patience
@@ -189,7 +198,7 @@ class UserAuth(paramiko.auth_handler.AuthHandler):  # type: ignore[misc]  # para
             except queue.Empty:
                 if not self.transport.is_active() and self._answers.empty():
                     self._progress.check()
-                    raise HungUp(str(self.transport.get_exception() or "")) from None
+                    raise HungUp(self.transport.get_exception()) from None
         raise Silent
 
     @staticmethod
