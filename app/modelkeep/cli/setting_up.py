@@ -17,7 +17,7 @@ from modelkeep.cli.teststeps import is_well, outcome, show_step, steps_json
 from modelkeep.core.errors import ModelkeepError, Refused, UsageError
 from modelkeep.core.nouns import replace
 from modelkeep.core.paths import visible
-from modelkeep.core.progress import Progress
+from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Secret
 from modelkeep.core.workflows import folders, setup, storage
@@ -149,7 +149,7 @@ class _Setup:
         draft = self._login(project, self._address(project))
         while True:
             steps = self._test(project, draft, secret)
-            if is_well(steps):
+            if steps and is_well(steps):
                 draft = storage.as_tested(draft, steps)
                 break
             then = self._after_failure()
@@ -262,11 +262,19 @@ class _Setup:
             self._say(f"There is no file {visible(keyfile)}.")
 
     def _test(self, project: Project, draft: Draft, secret: Secret | None) -> tuple[Step, ...]:
+        """The steps of the test; none where a question of the server was not answered."""
         self._heading(4, "Test")
         if draft.kind == "ssh":
             storage.offer(project, draft, secret)
         show = ignore if self._arguments.json else show_step
-        steps = run_test(project, draft.name, spec=draft.spec(), show=show, progress=self._progress)
+        try:
+            steps = run_test(project, draft.name, spec=draft.spec(), show=show, progress=self._progress)
+        except Cancelled:
+            self._progress.check()
+            if not self._asks:
+                raise
+            self._say("\nThe question was not answered.")
+            return ()
         self._say(outcome(steps))
         return steps
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import builders
+import servers
 from cleaning import make_shop
+from contract.conftest import SHORT
 from modelkeep.core.credentials import MemoryVault
 from modelkeep.core.project import Project
-from modelkeep.core.workflows import setup
+from modelkeep.core.stores.base import RemoteSpec
+from modelkeep.core.workflows import remote_checks, setup
+from modelkeep.core.workflows.remote_test import run_test
+from remote_trial import Found, Try, trust
+from servers import SshServer
 
 
 @pytest.fixture
@@ -42,3 +50,41 @@ def shop(_shop_made: Path, remote: Path, tmp_path: Path) -> Iterator[Project]:
     here = Project.open(tmp_path / "project", vault=MemoryVault())
     yield here
     here.close()
+
+
+# -- the live test of a remote -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def try_out(opened: Project, monkeypatch: pytest.MonkeyPatch) -> Try:
+    """Test a remote by its spec; gives its steps by key. The speed is measured with little."""
+    monkeypatch.setattr(remote_checks, "_MOST", 1 << 18)
+
+    def call(spec: RemoteSpec, **more: Any) -> Found:
+        return {step.key: step for step in run_test(opened, spec=spec, limits=SHORT, **more)}
+
+    return call
+
+
+@pytest.fixture
+def server(ssh_server: SshServer, home: Path) -> Iterator[SshServer]:
+    """The server, known to this test's user; its folder must be as empty afterwards as before."""
+    trust(home, ssh_server)
+    yield ssh_server
+    assert list(ssh_server.shell.folder.iterdir()) == []
+
+
+@pytest.fixture
+def disk(server: SshServer) -> Iterator[Path]:
+    """A small file system of its own in the account's folder."""
+    if not servers.IS_ROOT:
+        pytest.skip("a file system of its own needs root")
+    folder = server.shell.folder / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs", folder], check=False)
+    if done.returncode:
+        folder.rmdir()
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+    folder.rmdir()

@@ -126,6 +126,7 @@ def garbled() -> ConnectionLost:
     return ConnectionLost(
         "The server's answer is not valid SFTP.",
         hint="A start-up script on the server may print text; check with `sftp` by hand.",
+        reason="garbled",
     )
 
 

@@ -70,6 +70,9 @@ class Obstacle(StoreFailed):
 class Trial(ABC):
     """One trial in the folder `root`. For one thread; calls raise Obstacle, ConnectionLost or Cancelled."""
 
+    #: Whether it is a ServerTrial, which can do more.
+    on_server = False
+
     def __init__(self, root: str) -> None:
         self.root = root
         self._made: list[str] = []

@@ -68,6 +68,8 @@ def _nothing(_reply: Reply) -> None:
 class ServerTrial(Trial):
     """A trial in a folder of a server. `connect` first, then `enter`; everything else needs both."""
 
+    on_server = True
+
     def __init__(
         self, spec: RemoteSpec, login: LoginProvider, progress: Progress = SILENT, limits: Limits = DEFAULT
     ) -> None:
@@ -98,7 +100,13 @@ class ServerTrial(Trial):
         except ConnectionLost as error:
             if not self._link.is_alive:
                 raise
-            raise Obstacle("garbled", self.root, error.title) from error
+            if error.reason == "garbled":
+                raise Obstacle("garbled", self.root, error.title) from error
+            raise StoreFailed(
+                "The server ends the file transfer as soon as it begins.",
+                hint="Ask its administrator to enable SFTP for this account.",
+                reason="no_sftp",
+            ) from error
 
     @property
     def _link(self) -> Connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 from modelkeep.core.errors import NotFound, Refused
 from modelkeep.core.nouns import dataclass, field, replace
@@ -15,12 +16,14 @@ from modelkeep.core.paths import visible
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.stores.trial import Obstacle, Pace, Thing, Trial
-from modelkeep.core.stores.trial_ssh import ServerTrial
 from modelkeep.core.values import ObjectId
 from modelkeep.core.workflows.remote_advice import Place, amount, lasting
 from modelkeep.core.workflows.remote_jail import seen_from_inside
 from modelkeep.core.workflows.remote_steps import Found, State
 from modelkeep.core.workflows.scope import is_pushed
+
+if TYPE_CHECKING:
+    from modelkeep.core.stores.trial_ssh import ServerTrial
 
 _PROBE = 4096  # bytes; random, so that nothing on the way can shrink them
 _MOST, _SECONDS = 8 << 20, 2.0  # what the speed is measured with, in each direction
@@ -43,12 +46,18 @@ class Subject:
     bytes: int = 0  # and how much that is
 
 
+def _server(trial: Trial) -> ServerTrial:
+    """The trial as what it is; the module behind it is loaded only where a server is tested."""
+    return cast("ServerTrial", trial)
+
+
 def folder(trial: Trial, subject: Subject) -> Found:
     """Whether the folder is there or can be made."""
     _count_objects(subject)
-    if isinstance(trial, ServerTrial):
-        trial.enter()
-        subject.place = replace(subject.place, home=visible(trial.start_folder()))
+    if trial.on_server:
+        server = _server(trial)
+        server.enter()
+        subject.place = replace(subject.place, home=visible(server.start_folder()))
     path = trial.root
     found = trial.look(path)
     if found is Thing.FOLDER:
@@ -58,11 +67,10 @@ def folder(trial: Trial, subject: Subject) -> Found:
     try:
         made = trial.make_missing()
     except Obstacle as error:
-        if isinstance(trial, ServerTrial):
-            inside = seen_from_inside(trial, path)
-            if inside is not None:
-                return inside.found(subject.place, error)
-        raise
+        inside = seen_from_inside(trial, path) if trial.on_server else None
+        if inside is None:
+            raise
+        return inside.found(subject.place, error)
     above = os.path.dirname(made[0]) if made else path
     return Found(
         State.OK,
@@ -112,7 +120,7 @@ def space(trial: Trial, subject: Subject) -> Found:
 
 def clock(trial: Trial, subject: Subject) -> Found:
     """Whether the server has the same time as this computer."""
-    ahead = trial.clock_ahead() if isinstance(trial, ServerTrial) else None
+    ahead = _server(trial).clock_ahead()
     if ahead is None:
         return Found(State.OK, "The server does not tell its time.", reason="clock_unknown")
     if abs(ahead) <= _CLOCK:
@@ -127,8 +135,7 @@ def clock(trial: Trial, subject: Subject) -> Found:
 
 def speed(trial: Trial, subject: Subject) -> Found:
     """How fast the line is, up and down."""
-    assert isinstance(trial, ServerTrial)
-    up, down = trial.speeds(_MOST, _SECONDS)
+    up, down = _server(trial).speeds(_MOST, _SECONDS)
     text = f"{_rate(up)} there, {_rate(down)} back."
     if subject.bytes > _MOST:
         text = (
@@ -151,8 +158,7 @@ def _estimate(size: int, pace: Pace) -> str:
 
 def commands(trial: Trial, subject: Subject) -> Found:
     """Whether the server can hash what it got, or the account is locked to SFTP."""
-    assert isinstance(trial, ServerTrial)
-    same = trial.hashes(subject.probe_name, subject.probe)
+    same = _server(trial).hashes(subject.probe_name, subject.probe)
     if same is None:
         return Found(
             State.OK,

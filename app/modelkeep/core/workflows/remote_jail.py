@@ -7,8 +7,7 @@ the account itself the same folder is `/data`. Looks only; makes nothing.
 from __future__ import annotations
 
 from modelkeep.core.nouns import dataclass
-from modelkeep.core.stores.trial import Obstacle, Thing
-from modelkeep.core.stores.trial_ssh import ServerTrial
+from modelkeep.core.stores.trial import Obstacle, Thing, Trial
 from modelkeep.core.workflows.remote_advice import Place
 from modelkeep.core.workflows.remote_steps import Found, State
 
@@ -32,7 +31,7 @@ class Inside:
         )
 
 
-def seen_from_inside(trial: ServerTrial, path: str) -> Inside | None:
+def seen_from_inside(trial: Trial, path: str) -> Inside | None:
     """The longest tail of `path` that leads to a folder which exists; None where even the top of `path` is there,
     because then nothing hides the rest."""
     parts = path.strip("/").split("/")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 
 from modelkeep.core.errors import ModelkeepError, Unsupported
 from modelkeep.core.nouns import replace
@@ -17,12 +18,14 @@ from modelkeep.core.project import Project
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.limits import DEFAULT, Limits
 from modelkeep.core.stores.trial import FolderTrial, Trial
-from modelkeep.core.stores.trial_ssh import ServerTrial
 from modelkeep.core.workflows import remote_advice, remote_checks
 from modelkeep.core.workflows.remote_advice import Place
 from modelkeep.core.workflows.remote_checks import Subject
 from modelkeep.core.workflows.remote_login import Waiting, Way
 from modelkeep.core.workflows.remote_steps import STEPS, Found, State, Step, ignore, steps_for
+
+if TYPE_CHECKING:
+    from modelkeep.core.stores.trial_ssh import ServerTrial
 
 __all__ = ["STEPS", "State", "Step", "ignore", "run_test", "steps_for"]
 
@@ -88,12 +91,14 @@ class _Test:
         progress = self._subject.progress
         if self._spec.kind == "local":
             return FolderTrial(self._spec.path, progress)
+        from modelkeep.core.stores.trial_ssh import ServerTrial
+
         return ServerTrial(self._spec, self._login.login, progress, self._limits)
 
     def _try_out(self, trial: Trial) -> None:
         if not self._leads_where_it_did():
             return
-        if isinstance(trial, ServerTrial) and not self._connect(trial):
+        if trial.on_server and not self._connect(cast("ServerTrial", trial)):
             return
         for key, check in remote_checks.CHECKS:
             if key in self._steps and not self._check(key, check, trial):
