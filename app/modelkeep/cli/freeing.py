@@ -51,7 +51,14 @@ def gc(project: Project, arguments: argparse.Namespace, progress: Progress) -> S
         force=arguments.force,
         progress=progress,
     )
-    return lambda: _ask_and_collect(project, plan, arguments, progress)
+
+    def show() -> None:
+        try:
+            _ask_and_collect(project, plan, arguments, progress)
+        finally:
+            project.close()
+
+    return show
 
 
 def _keep(arguments: argparse.Namespace) -> cleaning.Keep | None:

@@ -66,6 +66,8 @@ def _stash(project: Path) -> None:
     builders.track_file(project, "f", "work")
     builders.track_file(project, "new", "untracked")
     builders.git(project, "stash", "--quiet", "--include-untracked")
+    builders.track_file(project, "f", "on top of that")
+    builders.git(project, "stash", "--quiet")
 
 
 def _stash_of_the_index(project: Path) -> None:
@@ -149,7 +151,8 @@ def test_another_working_tree_keeps_what_it_uses(shop: Project, remote: Path, tm
 
 def test_a_project_beside_it_that_uses_the_same_cache(shop: Project, remote: Path) -> None:
     sub = shop.root / "sub"
-    builders.write_tree(sub, {".dvc/config": "", ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n"})
+    ignored = "/config.local\n/tmp\n/cache\n"
+    builders.write_tree(sub, {".dvc/config": "", ".dvc/.gitignore": ignored})
     for content in ("old there", "now there"):
         builders.track_file(sub, "g", content)
         builders.put_object(shop.root / ".dvc/cache", content.encode())
@@ -162,6 +165,33 @@ def test_a_project_beside_it_that_uses_the_same_cache(shop: Project, remote: Pat
     assert here(shop.root, "old there", "now there", "third") == {"now there", "third"}
     with project_lock(sub, False, command="dvc add"), pytest.raises(Busy):
         clean(shop, Keep(commits=True))
+
+
+def test_a_project_that_git_does_not_know_yet(shop: Project, remote: Path) -> None:
+    sub = shop.root / "new"
+    builders.write_tree(
+        sub, {".dvc/config": "", ".dvc/config.local": "[cache]\n    dir = ../../.dvc/cache\n"}
+    )
+    builders.track_file(sub, "g", "there")
+    builders.put_object(shop.root / ".dvc/cache", b"there")
+    backup(shop.root, remote)
+    clean(shop)
+    assert here(shop.root, *EVERY, "there") == NOW | {"there"}
+
+
+def test_experiments_that_run_beside_it(shop: Project, remote: Path) -> None:
+    """Queued ones are stashes of DVC's own; running ones have a copy of the project."""
+    save(shop.root, f="queued")
+    for message in ("one", "two"):
+        builders.git(shop.root, "update-ref", "--create-reflog", "-m", message, "refs/exps/stash", "HEAD")
+        builders.git(shop.root, "reset", "--quiet", "--hard", "HEAD~1")
+    copy = shop.root / ".dvc/tmp/exps/standalone/tmp1"
+    builders.run("git", "clone", "--quiet", str(shop.root), str(copy))
+    builders.track_file(copy, "f", "running")
+    builders.put_object(shop.root / ".dvc/cache", b"running")
+    backup(shop.root, remote)
+    clean(shop, Keep(reflog=False))
+    assert here(shop.root, "queued", "running", "side") == {"queued", "running"}
 
 
 def test_links_of_the_data_into_the_cache_are_not_broken(shop: Project) -> None:

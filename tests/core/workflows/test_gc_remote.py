@@ -146,9 +146,9 @@ def test_the_age_is_told_by_the_clock_of_the_remote(old: Project, remote: Path) 
 def test_what_arrives_after_the_plan_stops_it(old: Project, remote: Path) -> None:
     plan = gc.plan_gc(old, FORGET, cloud=True)
     builders.put_object(remote, b"of a push that runs")
-    with pytest.raises(Refused, match="sending data there at this moment"):
+    with pytest.raises(Refused, match="sending data to storage at this moment"):
         gc.collect(old, plan, yes=True)
-    assert there(remote, *EVERY) == set(EVERY)
+    assert there(remote, *EVERY) == here(old.root, *EVERY) == set(EVERY)
 
 
 def test_refs_that_arrive_after_the_plan_stop_it(

@@ -128,7 +128,7 @@ class Yard:
         sizes = self.content(pile.name)
         back: Sizes = {}
         for group in reversed(_manifests_first(sizes)):
-            absent = [key for key in group if self._cache.lstat(key) is None]
+            absent = [key for folder, names in _by_folder(group) for key in self._absent(folder, names)]
             for folder, names in _by_folder(absent):
                 self._move(self._own, f"{pile.name}/{folder}", self._cache, folder, names)
                 progress.advance(files=len(names))
@@ -136,6 +136,14 @@ class Yard:
             self._settle(pile.name, absent)
         self._write(pile.name, "back", "")
         return pile, back
+
+    def _absent(self, folder: str, names: Iterable[str]) -> Iterator[str]:
+        """The keys of those of `names` that are not in this folder of the cache."""
+        try:
+            there = set(os.listdir(self._cache.root / folder))
+        except (FileNotFoundError, NotADirectoryError):
+            there = set()
+        return (f"{folder}/{name}" for name in names if name not in there)
 
     def content(self, name: str) -> Sizes:
         """The objects in a pile, by key, with their sizes."""
@@ -145,9 +153,10 @@ class Yard:
     # -- for good ----------------------------------------------------------------------------------------
 
     def expired(self, days: float) -> tuple[Pile, ...]:
-        """The piles older than this; and those that were put back."""
+        """The piles older than this; and those of which nothing is left since they were put back."""
         limit = datetime.now(UTC) - timedelta(days=days)
-        return tuple(one for one in self.piles() if one.when <= limit or one.state == "back")
+        back = {one.name for one in self.piles() if one.state == "back" and not self.content(one.name)}
+        return tuple(one for one in self.piles() if one.when <= limit or one.name in back)
 
     def delete(self, name: str, progress: Progress = SILENT) -> Sizes:
         """Delete a pile for good, and return what it held. Only objects are deleted, manifests first, and the

@@ -71,7 +71,7 @@ class Roots:
         """
         starts = [*also, *self._other_refs(stashes)]
         if stashes:
-            starts += _logged(self._common / "logs" / _STASH)
+            starts += [commit for file in self._other_logs() for commit in _logged(file)]
         if reflog:
             for folder in self._git_dirs():
                 starts += _logged(folder / "logs/HEAD")
@@ -102,16 +102,17 @@ class Roots:
         return found
 
     def projects(self, *, ever: bool) -> set[str]:
-        """The folders (from the top of the repository, "" for the top) that hold a DVC project in the index, or
-        with `ever` in any commit that is still known."""
+        """The folders (from the top of the repository, "" for the top) that hold a DVC project that Git tracks or
+        could track, or with `ever` in any commit that is still known."""
         places = ":(top,glob)**/.dvc/config"
-        out = self._git.run("ls-files", "-z", "--", places, what="read its index", literal=False)
+        words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", places)
+        out = self._git.run(*words, what="look for projects", literal=False)
         if ever:
-            words = ("log", "--all", "--reflog", "--format=", "--name-only", "--no-renames", "-z")
-            switches = ("--no-show-signature", "--no-ext-diff", "--no-textconv", "--full-history", "-m")
-            done = self._git.call(
-                *words, *switches, "--", places, what="read the history", ok=(0, 128), literal=False
-            )
+            words = (
+                "log", "--all", "--reflog", "--format=", "--name-only", "--no-renames", "-z", "--full-history",
+                "-m", "--no-show-signature", "--no-ext-diff", "--no-textconv", "--", places,
+            )  # fmt: skip
+            done = self._git.call(*words, what="read the history", ok=(0, 128), literal=False)
             out += b"\0" + done.out
         names = {os.fsdecode(one).strip("\n") for one in out.split(b"\0")}
         return {one.removesuffix(".dvc/config").rstrip("/") for one in names if one}
@@ -148,6 +149,13 @@ class Roots:
         out = self._git.run("for-each-ref", "--format=%(refname)%00%(objectname)", what="list the refs")
         rows = (line.split("\0") for line in out.decode("utf-8", "surrogateescape").splitlines())
         return [name for ref, name in rows if not ref.startswith(_NAMED) and (stashes or ref != _STASH)]
+
+    def _other_logs(self) -> Iterator[Path]:
+        """The reflogs of stashes, and of refs of another kind: DVC queues experiments as stashes of its own."""
+        with suppress(OSError):
+            for place in (self._common / "logs/refs").iterdir():
+                if f"refs/{place.name}/" not in _NAMED:
+                    yield from (one for one in (place, *place.rglob("*")) if one.is_file())
 
     def commits(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that are here and are commits, or tags of commits, each once, as commits."""

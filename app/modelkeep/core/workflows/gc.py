@@ -25,7 +25,7 @@ from modelkeep.core.project import Project
 from modelkeep.core.values import Change, Changes
 from modelkeep.core.workflows import gc_sites
 from modelkeep.core.workflows.gc_keep import Keep, Marking
-from modelkeep.core.workflows.gc_remote import Far, plan_far, remove_far
+from modelkeep.core.workflows.gc_remote import Far, check_git, plan_far, remove_far
 from modelkeep.core.workflows.gc_story import Belonging, belongings
 from modelkeep.core.workflows.journal import FOLDER
 
@@ -196,16 +196,19 @@ def collect(project: Project, plan: GcPlan, *, yes: bool, progress: Progress = S
         remove = _without(remove, _unproven(project, remove, plan.remote, progress)[0])
     with _locked(plan.marking.sites):
         before = plan.marking.sites
+        if plan.far is not None:
+            check_git(project, plan.marking, plan.far.force, progress)
         plan.marking.mark(progress)
         if {one.root for one in plan.marking.sites} - {one.root for one in before}:
             raise Refused("Another project began to use this cache meanwhile.", hint="Try again.")
+        # The remote first: what stops it stops all, and what the cache has can still come back.
+        gone = remove_far(project, plan.far, plan.marking, progress) if plan.far is not None else {}
         yard = _yard(project)
         freed = _delete(yard, [pile.name for pile in plan.expired], progress)
         keys = [key for key in remove if not plan.marking.kept.has_key(key)]
         phase = progress.child("Moving objects into quarantine", files=len(keys))
         pile, count = yard.put(keys, plan.keep.text, phase) if keys else ("", 0)
         _unlink(project, plan.temps)
-        gone = remove_far(project, plan.far, plan.marking, progress) if plan.far is not None else {}
     return _told(plan, keys, count, pile, freed, gone)
 
 

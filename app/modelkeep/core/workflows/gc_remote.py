@@ -56,7 +56,7 @@ def plan_far(
     project: Project, marking: Marking, name: str | None, *, force: bool, grace: float, progress: Progress
 ) -> Far:
     """Mark what is kept, and find what of the remote is not. Raises Refused, ConnectionLost and the like."""
-    notes = _check_git(project, marking, force, progress)
+    notes = check_git(project, marking, force, progress)
     marking.mark(progress)
     remote = project.remote_config(name).name
     with project.using_remote(name) as store:
@@ -90,14 +90,13 @@ def remove_far(project: Project, far: Far, marking: Marking, progress: Progress)
     """
     if not far.remove:
         return {}
-    _check_git(project, marking, far.force, progress)
     with project.using_remote(far.remote) as store:
         asking = progress.child(f"Asking {far.remote} again")
         now = store.listing(asking)
         new = [key for key in now if key not in far.listed and not marking.kept.has_key(key)]
         if new:
             raise Refused(
-                f"Nothing was removed from {far.remote}: somebody is sending data there at this moment.",
+                f"Nothing was removed: somebody is sending data to {far.remote} at this moment.",
                 detail=f"Objects that came since the plan was made: {len(new)}",
                 hint="Wait until that is done and their commits are pushed, then git fetch and try again.",
             )
@@ -113,7 +112,7 @@ def remove_far(project: Project, far: Far, marking: Marking, progress: Progress)
 # -- Git -------------------------------------------------------------------------------------------------
 
 
-def _check_git(project: Project, marking: Marking, force: bool, progress: Progress) -> list[str]:
+def check_git(project: Project, marking: Marking, force: bool, progress: Progress) -> list[str]:
     """Make sure that this clone knows all versions there are, and let `marking` know them. Returns what was
     passed over by `force`."""
     if project.history is None:

@@ -56,7 +56,15 @@ def find(project: Project) -> Sites:
     for tree in roots.working_trees():
         if tree.folder.is_dir() and not os.path.samefile(tree.folder, history.git_root):
             on_disk += _in_working_tree(project, tree.folder, prefixes)
+    on_disk += _experiments(project)
     return Sites(tuple(on_disk), tuple(in_git))
+
+
+def _experiments(project: Project) -> list[Project]:
+    """The copies of the project in which DVC runs experiments beside it; they use its cache."""
+    top = project.root / ".dvc/tmp/exps"
+    found = (_open(project, place.parent) for place in sorted((*top.glob("*/.dvc"), *top.glob("*/*/.dvc"))))
+    return [one for one in found if one is not None]
 
 
 def _in_working_tree(project: Project, folder: Path, prefixes: set[str]) -> list[Project]:
