@@ -16,8 +16,8 @@ import servers
 from contract.conftest import trust
 from modelkeep.core.errors import HostKeyChanged, LoginNeeded, ModelkeepError, UnknownHost, Unsupported
 from modelkeep.core.progress import Cancelled, Progress
-from modelkeep.core.stores import host_keys, registry, ssh_identity
-from modelkeep.core.stores.base import Address, RemoteSpec
+from modelkeep.core.stores import host_keys, ssh_identity
+from modelkeep.core.stores.base import Address
 from modelkeep.core.stores.host_keys import HostKey, host_name, lookup
 from modelkeep.core.stores.ssh_stages import Stage
 from servers import SshServer, make_key
@@ -165,10 +165,12 @@ def test_a_link_to_the_file_stays_a_link(tmp_path: Path, keys: dict[str, str]) -
     assert link.is_symlink() and real.read_text() == f"x {keys['right']}\n"
 
 
-def test_forgetting_the_host_of_a_remote(ssh: SshServer, home: Path) -> None:
+def test_a_host_that_is_forgotten_is_asked_about_again(ssh: SshServer, home: Path) -> None:
     trust(home, ssh)
-    spec = RemoteSpec("ssh", "/x", "127.0.0.1", "ann", ssh.port)
-    assert registry.forget_host(spec) == (ssh.known_hosts().strip(),)
+    name = host_name(Address("ann", "127.0.0.1", ssh.port))
+    (line,) = host_keys.own_lines(str(home / ".ssh/known_hosts"), name)
+    assert (line.place, line.key.fingerprint) == (f"{home}/.ssh/known_hosts:1", ssh.fingerprint())
+    assert host_keys.forget_host(str(home / ".ssh/known_hosts"), name) == (ssh.known_hosts().strip(),)
     with pytest.raises(UnknownHost):
         log_in(ssh, servers.Login(trust="cancel"), keyfile=ssh.key)
 
@@ -322,6 +324,12 @@ def test_a_changed_key_is_refused(ssh: SshServer, home: Path, keys: dict[str, st
         assert f"Presented: ssh-ed25519 {ssh.fingerprint()}" in caught.value.detail
         assert public(keys["other"]).fingerprint in caught.value.detail
         assert "known_hosts:1)" in caught.value.detail
+        error, old = caught.value, public(keys["other"])
+        assert (error.host, error.presented) == (
+            f"[127.0.0.1]:{ssh.port}",
+            ("ssh-ed25519", ssh.fingerprint()),
+        )
+        assert error.known == (("ssh-ed25519", old.fingerprint, f"{home}/.ssh/known_hosts:1"),)
         assert ssh.shell.user not in ssh.log()[mark:]
 
 

@@ -68,11 +68,13 @@ class Known:
         """True if `key` is known, False if the host is unknown; raises HostKeyChanged for everything else."""
         for line in self.revoked:
             if line.key.blob == key.blob:
-                raise HostKeyChanged(
+                raise self._refused(
+                    "host_revoked",
+                    key,
+                    (line,),
                     f"The key of {self.host} has been revoked; nothing was sent to it.",
                     detail=f"{key.type} {key.fingerprint} ({line.place})",
                     hint="Ask the administrator of the server for its new key.",
-                    reason="host_revoked",
                 )
         if any(line.key.blob == key.blob for line in self.keys):
             return True
@@ -81,13 +83,24 @@ class Known:
         known = "\n".join(
             f"Known:     {one.key.type} {one.key.fingerprint} ({one.place})" for one in self.keys
         )
-        raise HostKeyChanged(
+        raise self._refused(
+            "host_changed",
+            key,
+            self.keys,
             f"The identity of {self.host} has changed; nothing was sent to it.",
             detail=f"{known}\nPresented: {key.type} {key.fingerprint}",
             hint="Either the server was set up anew or someone is in between. Ask its administrator; if the new "
             f"key is right, forget the old one with: ssh-keygen -R '{self.host}'",
-            reason="host_changed",
         )
+
+    def _refused(
+        self, reason: str, key: HostKey, known: tuple[Line, ...], title: str, *, detail: str, hint: str
+    ) -> HostKeyChanged:
+        error = HostKeyChanged(title, detail=detail, hint=hint, reason=reason)
+        error.host = self.host
+        error.presented = (key.type, key.fingerprint)
+        error.known = tuple((line.key.type, line.key.fingerprint, line.place) for line in known)
+        return error
 
 
 def host_name(address: Address, alias: str = "") -> str:
@@ -117,6 +130,11 @@ def remember(file: str, name: str, key: HostKey, *, hashed: bool) -> None:
         raise store_failed(error, file) from error
 
 
+def own_lines(file: str, name: str) -> tuple[Line, ...]:
+    """The lines that `forget_host` would take out of `file`."""
+    return tuple(line for line in _lines(file) if _vouches(line, name))
+
+
 def forget_host(file: str, address: Address | str) -> tuple[str, ...]:
     """Take every line out of `file` that vouches for this host, and return them; what was there is in FILE.old.
 
@@ -132,19 +150,22 @@ def forget_host(file: str, address: Address | str) -> tuple[str, ...]:
     except OSError as error:
         raise store_failed(error, file) from error
     lines = before.splitlines(keepends=True)
-    removed = [line for line in lines if _vouches(line.decode("utf-8", "replace"), name)]
+    removed = [raw for raw in lines if (line := _parse(_text(raw), "")) is not None and _vouches(line, name)]
     if removed:
         after = b"".join(line for line in lines if line not in removed)
         try:
             _replace(target, before, after)
         except OSError as error:
             raise store_failed(error, file) from error
-    return tuple(line.decode("utf-8", "replace").strip() for line in removed)
+    return tuple(_text(line) for line in removed)
 
 
-def _vouches(text: str, name: str) -> bool:
-    line = _parse(text.strip(), "")
-    if line is None or line.marker:
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").strip()
+
+
+def _vouches(line: Line, name: str) -> bool:
+    if line.marker:
         return False
     return _hash_matches(line.names, name) if line.names[0] == "|" else name in line.names.lower().split(",")
 

@@ -47,21 +47,6 @@ def login_address(spec: RemoteSpec) -> str | None:
     return str(resolve(spec.host, spec.user, spec.port).address)
 
 
-def forget_host(spec: RemoteSpec) -> tuple[str, ...]:
-    """Take the known key of the server of `spec` out of the user's files; returns the lines that were removed.
-
-    The next connection asks whether its key is right. Raises StoreFailed.
-    """
-    if spec.kind != "ssh":
-        return ()
-    from modelkeep.core.stores import host_keys
-    from modelkeep.core.stores.ssh_config import resolve
-
-    route = resolve(spec.host, spec.user, spec.port)
-    name = host_keys.host_name(route.address, route.key_alias)
-    return tuple(line for file in route.known_hosts for line in host_keys.forget_host(file, name))
-
-
 def _open_local(spec: RemoteSpec) -> Store:
     from modelkeep.core.stores.local import LocalStore
 
