@@ -25,6 +25,11 @@ def temp_name() -> str:
     return f".{base64.urlsafe_b64encode(os.urandom(16)).rstrip(b'=').decode()}.tmp"
 
 
+def is_temp_name(name: str) -> bool:
+    """Whether a file of this name is one of ours that is not finished, or DVC's."""
+    return name[:1] == "." and _TEMP.fullmatch(name) is not None
+
+
 def sweep(folder: str, older: float = STALE) -> int:
     """Remove the temporary files that killed programs left directly in `folder`, and return how many.
 
@@ -33,7 +38,7 @@ def sweep(folder: str, older: float = STALE) -> int:
     removed = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name[0] != "." or not _TEMP.fullmatch(entry.name):
+            if not is_temp_name(entry.name):
                 continue
             with contextlib.suppress(OSError):
                 facts = entry.stat(follow_symlinks=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -386,24 +386,3 @@ def expect_ok(reply: Reply, name: str) -> None:
 
 def _shown(path: bytes) -> str:
     return path.decode("utf-8", "replace")
-
-
-def in_blocks(chunks: Iterator[bytes]) -> Iterator[bytes | memoryview]:
-    """The same bytes in pieces of BLOCK, but for the last."""
-    rest = b""
-    for chunk in chunks:
-        view = memoryview(chunk)
-        if rest:
-            take = BLOCK - len(rest)
-            rest += bytes(view[:take])
-            view = view[take:]
-            if len(rest) < BLOCK:
-                continue
-            yield rest
-            rest = b""
-        while len(view) >= BLOCK:
-            yield view[:BLOCK]
-            view = view[BLOCK:]
-        rest = bytes(view)
-    if rest:
-        yield rest

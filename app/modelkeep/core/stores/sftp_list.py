@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from modelkeep.core.errors import StoreFailed
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores import sftp_wire as wire
 from modelkeep.core.stores.sftp import Flow, Job, Session
@@ -13,7 +14,32 @@ from modelkeep.core.stores.sftp_wire import Reply
 _EACH = 4  # a folder is listed where at least so many of its files are asked for, on average
 _MUCH = 5  # times as many entries as were asked for, and then listing is no gain
 _SPARE = 20_000
+_MOST_NAMES = 4_000_000
+_MOST_BYTES = 1 << 29  # of answers
 _UNREADABLE = (wire.DENIED, wire.FAILURE)
+
+
+class Limit:
+    """Counts what a listing brings; a server that never comes to an end must not fill this machine."""
+
+    def __init__(self) -> None:
+        self._names = _MOST_NAMES
+        self._bytes = _MOST_BYTES
+
+    def check(self, names: int, size: int) -> None:
+        """Count an answer. Raises StoreFailed where all of them are more than any remote has."""
+        self._names -= names
+        self._bytes -= size
+        if self._names < 0 or self._bytes < 0:
+            raise endless()
+
+
+def endless() -> StoreFailed:
+    """The error for a listing without an end."""
+    return StoreFailed(
+        f"The server lists more than {_MOST_NAMES:,} files, or names without end.",
+        hint="Check the address of the remote: is it a folder for objects and nothing else?",
+    )
 
 
 class TooMany(Exception):
@@ -68,13 +94,18 @@ def _list_one(path: bytes, found: Callable[[str, wire.Attrs], None], flow: Flow)
 
 
 def read_folder(
-    flow: Flow, path: bytes, found: Callable[[str, wire.Attrs], None], *, strict: bool = False
+    flow: Flow,
+    path: bytes,
+    found: Callable[[str, wire.Attrs], None],
+    *,
+    strict: bool = False,
+    limit: Limit | None = None,
 ) -> Job:
     """Give every entry of a folder to `found`; a folder that is missing or unreadable has none.
 
     With `strict` only a missing one has none, and the listing must come to its proper end; else StoreFailed.
 
-    Names that are not UTF-8 are left out: no key looks like that.
+    Names that are not UTF-8 are left out: no key looks like that. `limit` may be shared with other folders.
     """
     opened = yield from flow.ask(wire.OPENDIR, wire.string(path))
     if opened.status is not None:
@@ -82,12 +113,14 @@ def read_folder(
             return
         raise wire.refusal(opened, path.decode("utf-8", "replace"))
     handle = wire.string(opened.handle())
+    limit = limit or Limit()
     while True:
         reply = yield from flow.ask(wire.READDIR, handle)
         if reply.status is not None:
             if strict and reply.status != wire.EOF:
                 raise wire.refusal(reply, path.decode("utf-8", "replace"))
             break
+        limit.check(reply.how_many, len(reply.body))
         for name, attrs in reply.names():
             try:
                 text = name.decode("utf-8")

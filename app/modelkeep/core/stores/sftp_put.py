@@ -11,7 +11,7 @@ from modelkeep.core.nouns import replace
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import sftp_wire as wire
 from modelkeep.core.stores.base import Done, Failed, Incoming, checked
-from modelkeep.core.stores.sftp import Flow, Job, Session, in_blocks
+from modelkeep.core.stores.sftp import BLOCK, Flow, Job, Session
 from modelkeep.core.stores.sftp_list import read_folder
 from modelkeep.core.stores.sftp_small import (
     FSYNC,
@@ -109,6 +109,8 @@ class Uploads:
         self._others = others
         self._sync_each = by_size and FSYNC in session.extensions
         self._can_sync = FSYNC in session.extensions
+        #: Folders that something was sent to by itself.
+        self.filled: set[str] = set()
         self._folders: set[str] = set()
         self._open: set[str] = set()  # temporary names that may exist
 
@@ -276,7 +278,7 @@ class Uploads:
 
     def _make_folders(self, items: list[Incoming]) -> None:
         """One listing for each folder of folders, and one burst for those that are missing."""
-        wanted = {item.key.rpartition("/")[0] for item in items} - self._folders
+        wanted = {item.key.rpartition("/")[0] for item in items} - self.filled
         for parent in {folder.rpartition("/")[0] for folder in wanted}:
             if parent not in self._folders:
                 self._session.make_folder(self._path(parent))
@@ -288,6 +290,7 @@ class Uploads:
             progress=self._progress,
         )
         self._folders |= wanted
+        self.filled |= wanted
 
     def _names(self, folder: str) -> list[str]:
         names: list[str] = []
@@ -311,11 +314,32 @@ def join(root: str, key: str) -> bytes:
 
 def _content(item: Incoming) -> Iterator[bytes | memoryview]:
     try:
-        yield from in_blocks(item.chunks)
+        yield from _in_blocks(item.chunks)
     except Cancelled:
         raise
     except Exception as error:  # whatever one object's content raises must not stop the others
         raise _BadContent(error) from error
+
+
+def _in_blocks(chunks: Iterator[bytes]) -> Iterator[bytes | memoryview]:
+    """The same bytes in pieces of BLOCK, but for the last."""
+    rest = b""
+    for chunk in chunks:
+        view = memoryview(chunk)
+        if rest:
+            take = BLOCK - len(rest)
+            rest += bytes(view[:take])
+            view = view[take:]
+            if len(rest) < BLOCK:
+                continue
+            yield rest
+            rest = b""
+        while len(view) >= BLOCK:
+            yield view[:BLOCK]
+            view = view[BLOCK:]
+        rest = bytes(view)
+    if rest:
+        yield rest
 
 
 def _keep_refusal(refused: list[Reply]) -> Callable[[Reply], None]:

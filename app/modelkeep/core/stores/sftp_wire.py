@@ -159,6 +159,11 @@ class Reply(NamedTuple):
     def attrs(self) -> Attrs:
         return self._expect(ATTRS).attrs()
 
+    @property
+    def how_many(self) -> int:
+        """How many names there are."""
+        return self._expect(NAME).uint32()
+
     def names(self) -> Iterator[tuple[bytes, Attrs]]:
         reader = self._expect(NAME)
         for _ in range(reader.uint32()):

@@ -7,8 +7,10 @@ itself where the account may run commands, of the size otherwise; `describe` say
 from __future__ import annotations
 
 import functools
+import random
 import shlex
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,7 +18,7 @@ from modelkeep.core.errors import ConnectionLost, StoreFailed, UnsafePath
 from modelkeep.core.leftovers import temp_name
 from modelkeep.core.paths import safe_relpath
 from modelkeep.core.progress import SILENT, Progress
-from modelkeep.core.stores import sftp_age, ssh_untar
+from modelkeep.core.stores import sftp_age, sftp_sweep, ssh_untar
 from modelkeep.core.stores import sftp_wire as wire
 from modelkeep.core.stores.base import (
     Done,
@@ -33,7 +35,7 @@ from modelkeep.core.stores.base import (
 from modelkeep.core.stores.limits import DEFAULT, Limits
 from modelkeep.core.stores.sftp import Flow, Job, Session, expect_ok
 from modelkeep.core.stores.sftp_get import Downloads
-from modelkeep.core.stores.sftp_list import TooMany, list_sizes, read_folder
+from modelkeep.core.stores.sftp_list import Limit, TooMany, list_sizes, read_folder
 from modelkeep.core.stores.sftp_put import Uploads, batches, join
 from modelkeep.core.stores.sftp_wire import Reply
 from modelkeep.core.stores.ssh_auth import Keys
@@ -249,16 +251,17 @@ class SshStore(Store):
         if listed is not None:
             yield from (Item(key, size) for key, size in listed.sizes.items() if _is_key(key))
             return
+        limit = Limit()
         with self._session(progress) as session:
             while folders:
                 items: list[Item] = []
                 deeper: list[str] = []
-                jobs = (functools.partial(self._list_one, folder, items, deeper) for folder in folders)
+                jobs = (functools.partial(self._list_one, folder, items, deeper, limit) for folder in folders)
                 session.run(jobs, progress=progress)
                 yield from items
                 folders = deeper
 
-    def _list_one(self, folder: str, items: _Items, deeper: _Names, flow: Flow) -> Job:
+    def _list_one(self, folder: str, items: _Items, deeper: _Names, limit: Limit, flow: Flow) -> Job:
         def found(name: str, attrs: wire.Attrs) -> None:
             key = f"{folder}/{name}" if folder else name
             if attrs.is_link or name.endswith(".tmp") or not _is_key(name):
@@ -268,7 +271,7 @@ class SshStore(Store):
             elif attrs.is_file and attrs.size is not None:
                 items.append(Item(key, attrs.size))
 
-        return read_folder(flow, self._path(folder), found)
+        return read_folder(flow, self._path(folder), found, limit=limit)
 
     def free_space(self) -> int | None:
         with self._session() as session:
@@ -327,6 +330,7 @@ class SshStore(Store):
             try:
                 self._clean_up(connection, session, progress)
                 sending.run(batches(items, BATCH_FILES), self.describe())
+                self._sweep(session, uploads, progress)
             except ConnectionLost:
                 self._orphans += uploads.unfinished()
                 self._stages += sending.unfinished()
@@ -337,6 +341,11 @@ class SshStore(Store):
             finally:
                 for other in others:
                     self._give_back(connection, other)
+
+    def _sweep(self, session: Session, uploads: Uploads, progress: Progress) -> None:
+        folders = sorted(uploads.filled)
+        some = random.sample(folders, min(len(folders), sftp_sweep.MOST))
+        sftp_sweep.sweep(session, some, self._path, time.time(), progress)
 
     def _more(self, connection: Connection, others: _Sessions, progress: Progress) -> _Sessions:
         """Sessions beside the first, as far as the server allows; opened once and kept in `others`."""

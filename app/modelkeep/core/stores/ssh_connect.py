@@ -250,7 +250,8 @@ class Connection:
             raise StoreFailed(f"{host} allows no further session in a connection.") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self.lost(error) from error
-        channel.in_buffer = Inbox()
+        channel.in_buffer = Inbox(channel.in_window_size)
+        channel.in_stderr_buffer = Inbox(channel.in_window_size)
         return channel
 
     def lost(self, error: BaseException) -> ConnectionLost:

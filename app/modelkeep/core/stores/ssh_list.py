@@ -1,4 +1,4 @@
-"""Asks the server which files there are by one `find`, where the account runs commands. Knows no SFTP."""
+"""Asks the server which files there are by one `find`, where the account runs commands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from modelkeep.core.stores.sftp_list import Limit
 from modelkeep.core.stores.ssh_shell import PRINTS, Shell
 
 #: From this many names on, one listing costs less than asking for each.
@@ -67,8 +68,12 @@ class Listing(NamedTuple):
 
 
 def parse(output: bytes, shell: Shell) -> Listing:
-    """What a script above printed; names that are not UTF-8 keep their odd bytes and match no key."""
+    """What a script above printed; names that are not UTF-8 keep their odd bytes and match no key.
+
+    Raises StoreFailed for more lines than any remote has files.
+    """
     end = "\0" if shell.can(PRINTS) else "\n"
+    Limit().check(output.count(end.encode()), len(output))
     found = Listing({}, set())
     sizes, links = found
     for row in output.decode("utf-8", "surrogateescape").split(end):

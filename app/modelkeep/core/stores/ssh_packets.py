@@ -13,13 +13,15 @@ import os
 import struct
 import threading
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from modelkeep.core.stores.ssh_library import paramiko
 
 _TAG = 16
 _BLOCK = 16
+_AROUND = 64  # bytes; more than a packet adds to its content
 _LARGEST = 1 << 19  # bytes; OpenSSH sends at most half of that
 _ROOM = 1 << 20
 _DATA = 94  # the number of the message that carries data
@@ -44,8 +46,13 @@ class _Key:
 
     engine: Any
     nonces: _Nonces
+    padding: bytes = field(default_factory=lambda: os.urandom(3 + _BLOCK))
     packets: int = 0
     bytes: int = 0
+
+
+#: The head and the content of a packet.
+_Payload = tuple[bytes, bytes | memoryview]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Burst:
     data: memoryview
     most: int  # bytes in one packet
 
-    def payloads(self) -> list[tuple[bytes, memoryview]]:
+    def payloads(self) -> Sequence[_Payload]:
         """The head and the content of each packet."""
         parts = [self.data[at : at + self.most] for at in range(0, len(self.data), self.most)]
         return [(_DATA_HEAD.pack(_DATA, self.channel, len(part)), part) for part in parts]
@@ -94,8 +101,7 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
         self._in: _Key | None = None
         self._received = 0  # packets since the numbers began
         self._waited = 0  # bytes since we asked for new keys
-        self._plain = bytearray(_LARGEST)
-        self._sealed = bytearray()
+        self._plain = self._sealed = memoryview(b"")
         self._room = bytearray(_ROOM)
         self._view = memoryview(self._room)
         self._from = self._to = 0  # what is in the room and was not read yet
@@ -137,33 +143,35 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
             return
         payloads = data.payloads() if isinstance(data, Burst) else [(b"", data.asbytes())]
         with self._sending:
-            room = sum(len(head) + len(part) + 64 for head, part in payloads)
-            if len(self._sealed) < room:
-                self._sealed = bytearray(room)
-            with memoryview(self._sealed) as sealed:
-                size = 0
-                for head, part in payloads:
-                    size += self._seal(key, head, part, sealed[size:])
-                self.write_all(sealed[:size])
+            self._make_room(payloads)
+            size = self._seal(key, payloads)
+            self.write_all(self._sealed[:size])
             self._used(key, len(payloads), size)
 
-    def _seal(self, key: _Key, head: bytes, part: bytes | memoryview, sealed: memoryview) -> int:
-        """Write a packet to `sealed` and return its size: its length, then encrypted how much padding, and tag."""
-        length = len(head) + len(part)
-        padding = 3 + _BLOCK - (length + 4) % _BLOCK
-        size = 1 + length + padding
-        if size > len(self._plain):
-            self._plain = bytearray(size)
-        plain = self._plain
-        plain[0] = padding
-        start = 1 + len(head)
-        plain[1:start] = head
-        plain[start : 1 + length] = part
-        plain[1 + length : size] = os.urandom(padding)
-        sealed[:4] = size.to_bytes(4, "big")
-        with memoryview(plain) as view:
-            key.engine.encrypt_into(key.nonces.next(), view[:size], sealed[:4], sealed[4 : 4 + size + _TAG])
-        return 4 + size + _TAG
+    def _make_room(self, payloads: Sequence[_Payload]) -> None:
+        most = sum(len(head) + len(part) + _AROUND for head, part in payloads)
+        if len(self._plain) < most:
+            self._plain = memoryview(bytearray(most))
+            self._sealed = memoryview(bytearray(most))
+
+    def _seal(self, key: _Key, payloads: Sequence[_Payload]) -> int:
+        """Make packets of these: size, then encrypted how much padding, content and padding, then the tag."""
+        plain, sealed, encrypt, nonce = self._plain, self._sealed, key.engine.encrypt_into, key.nonces.next
+        at = 0
+        for head, part in payloads:
+            start = 1 + len(head)
+            end = start + len(part)
+            padding = 3 + _BLOCK - (end + 3) % _BLOCK
+            size = end + padding
+            plain[0] = padding
+            plain[1:start] = head
+            plain[start:end] = part
+            plain[end:size] = key.padding[:padding]
+            content = at + 4
+            at = content + size + _TAG
+            sealed[content - 4 : content] = size.to_bytes(4, "big")
+            encrypt(nonce(), plain[:size], sealed[content - 4 : content], sealed[content:at])
+        return at
 
     # -- receiving -------------------------------------------------------------------------------------
 
@@ -259,9 +267,13 @@ def _key(before: _Key | None, known: dict[str, Any]) -> _Key | None:
 
 
 class Inbox:
-    """What a channel received and nobody took yet; in the place of paramiko's BufferedPipe, which copies more."""
+    """What a channel received and nobody took yet; in the place of paramiko's BufferedPipe, which copies more.
 
-    def __init__(self) -> None:
+    `most` is how many bytes the server was allowed to send unasked: one that sends more is cut off.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._parts: deque[bytes] = deque()
         self._size = 0
         self._is_closed = False
@@ -275,6 +287,8 @@ class Inbox:
         with self._changed:
             self._parts.append(data)
             self._size += len(data)
+            if self._size > self._most:
+                raise paramiko.SSHException("The server sends more than it may.")
             self._changed.notify()
 
     def read(self, nbytes: int, timeout: float | None = None) -> bytes:
