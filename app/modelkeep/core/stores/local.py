@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import Batch, make_folder, store_failed, sync_folder
+from modelkeep.core.durable import Batch, make_folder, store_failed, sync_file_system, sync_folder
 from modelkeep.core.errors import StoreFailed, UnsafePath
 from modelkeep.core.leftovers import flocked, sweep
 from modelkeep.core.paths import Tree, safe_relpath
@@ -209,6 +209,16 @@ class LocalStore(Store):
             self._tree.unlink(checked(key))
         except OSError as error:
             raise store_failed(error, key) from error
+
+    def delete_many(self, keys: Iterable[str], *, progress: Progress = SILENT) -> None:
+        """Durable when this returns: what is deleted after it never goes before it."""
+        wanted = list(keys)
+        super().delete_many(wanted, progress=progress)
+        folders = {key.rpartition("/")[0] for key in wanted}
+        if folders and not sync_file_system(os.fspath(self.root)):
+            for folder in folders:
+                with contextlib.suppress(FileNotFoundError):
+                    sync_folder(os.fspath(self.root / folder))
 
     def modified(self, keys: Iterable[str], *, progress: Progress = SILENT) -> dict[str, float]:
         found: dict[str, float] = {}
