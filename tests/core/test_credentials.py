@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import servers
 from keyring_daemon import KeyringDaemon, keyring_daemon
 from modelkeep.core.credentials import (
     NO_QUESTIONS,
@@ -22,6 +23,8 @@ from modelkeep.core.credentials import (
     allowed_backend,
     normal_address,
     open_vault,
+    passphrases,
+    redact,
 )
 from modelkeep.core.errors import KeyringUnavailable, LoginFailed, LoginNeeded, UnknownHost, UsageError
 from modelkeep.core.stores.base import Address, LoginProvider
@@ -302,6 +305,89 @@ def test_exactly_the_expected_host_key_is_trusted(vault: MemoryVault) -> None:
     assert login.trust_host("lab", "ssh-ed25519", "SHA256:abc") == "remember"
     with pytest.raises(UnknownHost, match="SHA256:other"):
         login.trust_host("lab", "ssh-ed25519", "SHA256:other")
+
+
+def test_a_passphrase_is_kept_apart_and_for_one_key_only(keyring: KeyringDaemon) -> None:
+    vault = open_vault()
+    one, other = f"SHA256:{'a' * 43}", f"SHA256:{'b' * 43}"
+    login = credentials(vault, Person("wrong", "right"))
+    assert passphrase(login, one) == "wrong" and vault.get(one) is None
+    assert passphrase(login, one, 2) == "right" and vault.get(one) is None
+    login.unlocked(one)
+    backend = allowed_backend()
+    assert json.loads(backend.get_password("modelkeep:ssh-key", one))["password"] == "right"
+    assert backend.get_password("modelkeep:ssh", one) is None
+    later = Person("of the other")
+    login = credentials(open_vault(), later)
+    assert passphrase(login, one) == "right" and later.asked == []
+    assert passphrase(login, other) == "of the other" and later.asked == [("/key", 1)]
+    vault.forget(one)
+    assert vault.get(one) is None
+
+
+def passphrase(login: Credentials, key: str, attempt: int = 1) -> str | None:
+    secret = login.passphrase("/key", attempt, key)
+    return secret.reveal() if secret is not None else None
+
+
+def test_a_passphrase_of_no_known_key_is_not_kept(vault: MemoryVault) -> None:
+    person = Person("phrase", "phrase")
+    login = credentials(vault, person)
+    assert passphrase(login, "") == passphrase(login, "") == "phrase"
+    assert person.asked == [("/key", 1), ("/key", 1)]
+
+
+def test_passphrases_are_kept_by_the_file_of_their_key(tmp_path: Path, vault: MemoryVault) -> None:
+    for kind, is_pem in (("ed25519", False), ("rsa", True)):
+        key = servers.make_key(tmp_path / kind, kind, "pass phrase", pem=is_pem)
+        assert passphrases.kept(vault, str(key)) is None
+        passphrases.keep(vault, str(key), Secret("pass phrase"))
+        said = subprocess.check_output(["ssh-keygen", "-lf", f"{key}.pub"], text=True).split()[1]
+        for found in (vault.get(said), passphrases.kept(vault, str(key))):
+            assert found is not None and found.reveal() == "pass phrase"
+        with pytest.raises(UsageError, match="no private key"):
+            passphrases.kept(vault, f"{key}.pub")
+        # A PEM file that has lost its public half is known by its own bytes, and by nothing else.
+        Path(f"{key}.pub").unlink()
+        assert (passphrases.kept(vault, str(key)) is None) is is_pem
+
+
+def test_what_a_server_asks_goes_to_a_person_and_is_kept_nowhere(vault: MemoryVault) -> None:
+    vault.put(HERE, Secret("kept"))
+    person = Person("Tom", "hidden code")
+    login = credentials(vault, person)
+    prompts = [("Your cat:", True), ("Code:", False)]
+    given = login.answers(WHERE, title="Lab", instructions="", prompts=prompts)
+    assert given is not None and [one.reveal() for one in given] == ["Tom", "hidden code"]
+    assert person.asked == [("Your cat:", 0), ("Code:", 0)]
+    assert redact("Tom: hidden code") == "Tom: ••••••", "what was shown while it was typed is no secret"
+    kept = vault.get(HERE)
+    assert kept is not None and kept.reveal() == "kept"
+    with pytest.raises(LoginNeeded, match="asks more than a password"):
+        Credentials(vault, NO_QUESTIONS, lambda _: None).answers(
+            WHERE, title="", instructions="", prompts=prompts
+        )
+
+
+def test_a_keyring_that_fails_is_told_once_with_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "keyring"
+    with keyring_daemon(folder):
+        open_vault().put(HERE, Secret("pw"))
+    with keyring_daemon(folder, locked=True):
+        person = Person("typed")
+        login = credentials(open_vault(), person)
+        assert given(login) == "typed"
+        login.accepted(WHERE)
+        assert person.said == ["The keyring is locked. Unlock it with your login password, then try again."]
+
+
+def test_a_password_that_got_no_verdict_is_given_once_more(vault: MemoryVault) -> None:
+    """The connection broke: the person is not asked again, but a second break is enough."""
+    person = Person("typed", "again")
+    login = credentials(vault, person)
+    assert [given(login) for _ in range(3)] == ["typed", "typed", "again"]
+    login.accepted(WHERE)
+    assert given(login) == "again" and len(person.asked) == 2
 
 
 def test_questions_of_git_and_its_ssh(vault: MemoryVault) -> None:
