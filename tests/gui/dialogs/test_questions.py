@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from modelkeep.core.credentials import MemoryVault
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.values import Secret
+from modelkeep.gui.dialogs.addresschange import AddressChangedDialog, what_differs
+from modelkeep.gui.dialogs.answers import AnswersDialog
 from modelkeep.gui.dialogs.hostkey import HostKeyDialog
 from modelkeep.gui.dialogs.keptvault import KeptVault
 from modelkeep.gui.dialogs.login import PassphraseDialog, PasswordDialog
 from modelkeep.gui.dialogs.questions import GuiQuestions
+from modelkeep.gui.dialogs.waiting import WaitingDialog
 from modelkeep.gui.jobs import Jobs, State
 
 PRINT = "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDQsmK1j+mR2vXn0ZQ"
@@ -175,3 +178,110 @@ def test_without_a_keyring_the_dialog_says_so(qtbot: QtBot) -> None:
     dialog = PasswordDialog("a@lab:22", no_keyring="none was found", parent=None)
     qtbot.addWidget(dialog)
     assert not dialog.keep
+
+
+# -- several prompts, sentences, moved storage ---------------------------------------------------------
+
+
+def ask_codes(questions: GuiQuestions, *prompts: tuple[str, bool]) -> Asker:
+    return Asker(
+        lambda: questions.answers(
+            "a@lab:22", title="Two factors", instructions="1. <b>x</b>", prompts=prompts
+        )
+    )
+
+
+def test_prompts_are_shown_word_for_word_and_enter_goes_from_field_to_field(
+    qtbot: QtBot, questions: GuiQuestions
+) -> None:
+    asker = ask_codes(questions, ("Password: ", False), ("Code:", True))
+    dialog = the_dialog(qtbot, AnswersDialog)
+    with qtbot.waitActive(dialog, timeout=10_000):
+        dialog.activateWindow()
+    assert dialog.words == "Two factors\n1. <b>x</b>"
+    assert [one.echoMode() for one in dialog.edits] == [
+        QLineEdit.EchoMode.Password,
+        QLineEdit.EchoMode.Normal,
+    ]
+    qtbot.keyClicks(dialog.edits[0], "hunter2")
+    qtbot.keyClick(dialog.edits[0], Qt.Key.Key_Return)
+    assert dialog.isVisible() and dialog.edits[1].hasFocus()
+    qtbot.keyClicks(dialog.edits[1], "123456")
+    qtbot.keyClick(dialog.edits[1], Qt.Key.Key_Return)
+    assert [one.reveal() for one in finish(qtbot, [asker])[0]] == ["hunter2", "123456"]
+
+
+def test_a_code_is_never_given_to_the_next_round(qtbot: QtBot, questions: GuiQuestions) -> None:
+    first = ask_codes(questions, ("Code:", True))
+    dialog = the_dialog(qtbot, AnswersDialog)
+    dialog.edits[0].setText("1")
+    dialog.accept()
+    finish(qtbot, [first])
+    second = ask_codes(questions, ("Code:", True))
+    the_dialog(qtbot, AnswersDialog).reject()
+    assert finish(qtbot, [second]) == [None]
+
+
+def test_connections_that_wait_for_the_same_round_share_it(qtbot: QtBot, questions: GuiQuestions) -> None:
+    askers = [ask_codes(questions, ("Code:", True)) for _ in range(3)]
+    dialog = the_dialog(qtbot, AnswersDialog)
+    qtbot.wait(200)
+    assert len(dialogs(AnswersDialog)) == 1
+    dialog.edits[0].setText("7")
+    dialog.accept()
+    assert [[one.reveal() for one in answers] for answers in finish(qtbot, askers)] == [["7"]] * 3
+
+
+def test_a_sentence_stands_as_long_as_it_is_true(qtbot: QtBot, questions: GuiQuestions) -> None:
+    ready = threading.Event()
+
+    def touch() -> str:
+        questions.say("Touch the security key.")
+        ready.wait(10)
+        questions.say("")
+        return "done"
+
+    asker = Asker(touch)
+    dialog = the_dialog(qtbot, WaitingDialog)
+    assert dialog.explanation.text() == "Touch the security key."
+    assert not dialog.isModal()
+    ready.set()
+    assert finish(qtbot, [asker]) == ["done"]
+    qtbot.waitUntil(lambda: not dialogs(WaitingDialog), timeout=10_000)
+
+
+def test_a_sentence_goes_with_its_job(qtbot: QtBot, questions: GuiQuestions, jobs: Jobs) -> None:
+    jobs.around = questions.asking_for
+    going = threading.Event()
+
+    def work(progress: Progress) -> None:
+        questions.say("Touch the security key.")
+        going.wait(10)
+
+    jobs.start("Push", work)
+    the_dialog(qtbot, WaitingDialog)
+    going.set()
+    qtbot.waitUntil(lambda: not dialogs(WaitingDialog), timeout=10_000)
+
+
+@pytest.mark.parametrize(("key", "answer"), [(Qt.Key.Key_Return, False), (Qt.Key.Key_Escape, False)])
+def test_moved_storage_is_not_accepted_by_a_careless_key(
+    qtbot: QtBot, questions: GuiQuestions, key: Qt.Key, answer: bool
+) -> None:
+    old, new = "ssh://a@lab/srv/data", "ssh://a@evil:2222/srv/data"
+    askers = [Asker(lambda: questions.address_changed("lab", old, new)) for _ in range(2)]
+    dialog = the_dialog(qtbot, AddressChangedDialog)
+    qtbot.keyClick(dialog, key)
+    assert finish(qtbot, askers) == [answer, answer]
+
+
+def test_moved_storage_can_be_accepted(qtbot: QtBot, questions: GuiQuestions) -> None:
+    asker = Asker(lambda: questions.address_changed("lab", "/mnt/a", "/mnt/b"))
+    the_dialog(qtbot, AddressChangedDialog).proceed.click()
+    assert finish(qtbot, [asker]) == [True]
+
+
+def test_what_differs_is_named() -> None:
+    assert what_differs("ssh://a@lab/srv", "ssh://a@evil:2222/srv") == "server, port"
+    assert what_differs("ssh://a@lab/srv", "ssh://b@lab:22/other") == "account, folder"
+    assert what_differs("/mnt/a", "ssh://a@lab/srv") == ""

@@ -62,7 +62,7 @@ class PlanView(Scroll):
         """Show nothing but `summary`."""
         self.summary.setText(summary)
         self.summary.setVisible(bool(summary))
-        _empty(self._lines)
+        empty(self._lines)
         self._last = self
         self.updateGeometry()
 
@@ -107,8 +107,11 @@ def _widgets(layout: QLayout) -> Iterable[QWidget]:
             yield widget
 
 
-def _empty(layout: QLayout) -> None:
-    for widget in list(_widgets(layout)):
-        layout.removeWidget(widget)
-        widget.hide()
-        widget.deleteLater()
+def empty(layout: QLayout) -> None:
+    """Take everything out of `layout`; the widgets go as soon as nothing happens in them any more."""
+    while (item := layout.takeAt(0)) is not None:
+        widget = item.widget()
+        if widget is not None:
+            widget.hide()
+            widget.setParent(None)  # or a dialog that ends first would take it along, and it would go twice
+            widget.deleteLater()

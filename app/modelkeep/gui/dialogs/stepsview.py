@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from modelkeep.core.workflows.remote_test import State, Step
 from modelkeep.gui import theme
 from modelkeep.gui.advice import in_window
-from modelkeep.gui.dialogs.planview import Scroll
+from modelkeep.gui.dialogs.planview import Scroll, empty
 from modelkeep.gui.dialogs.steps import Steps, lasted, sign_of, took
 from modelkeep.gui.widgets import IconLabel, PlainLabel, button, column, row
 from modelkeep.gui.wording import line, lines, translate
@@ -145,11 +145,7 @@ class StepsView(QWidget):
 
     def _make_lines(self, rows: tuple[Step, ...]) -> None:
         content = self._scroll.content
-        while (item := content.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        empty(content)
         self._lines = [StepLine(step) for step in rows]
         for one in self._lines:
             content.addWidget(one)

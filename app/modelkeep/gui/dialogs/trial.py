@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Qt, Signal
+from collections import deque
+
+from PySide6.QtCore import QObject, Signal
 
 from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
@@ -20,15 +22,14 @@ class Trial(QObject):
 
     changed = Signal()
     ended = Signal()
-    _shown = Signal(int, object)
 
     def __init__(self, running: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs = running
         self._job: Job | None = None
-        self._run = 0
+        self._shown: deque[Step] = deque()  # from the worker; taken in by the window's own thread
         self.steps = Steps()
-        self._shown.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        running.ticked.connect(self._take)
         running.ended.connect(self._over)
 
     @property
@@ -39,17 +40,15 @@ class Trial(QObject):
     def start(self, project: Project, name: str, kind: str, *, draft: Draft | None = None) -> None:
         """Test the remote `name` of the project, or the one `draft` describes before it is in the config."""
         self.stop()
-        self._run += 1
-        number = self._run
+        shown = self._shown = deque()
         self.steps = Steps(remote_test.steps_for(kind))
         self.steps.begin()
 
-        def show(step: Step) -> None:
-            self._shown.emit(number, step)
-
         def work(progress: Progress) -> tuple[Step, ...]:
             spec = draft.spec() if draft is not None else None
-            return remote_test.run_test(project, name or None, spec=spec, show=show, progress=progress)
+            return remote_test.run_test(
+                project, name or None, spec=spec, show=shown.append, progress=progress
+            )
 
         title = translate("Trial", "Test {name}").format(name=name)
         self._job = self._jobs.start(
@@ -63,17 +62,18 @@ class Trial(QObject):
         job, self._job = self._job, None
         if job is None:
             return False
-        self._run += 1
         self._jobs.cancel(job)
         self.steps.cancel()
         self.changed.emit()
         self.ended.emit()
         return True
 
-    def _take(self, number: int, step: Step) -> None:
-        if number == self._run and self._job is not None:
-            self.steps.take(step)
-            self.changed.emit()
+    def _take(self) -> None:
+        if self._job is None or not self._shown:
+            return
+        while self._shown:
+            self.steps.take(self._shown.popleft())
+        self.changed.emit()
 
     def _done(self, steps: tuple[Step, ...]) -> None:
         self._job = None
@@ -83,6 +83,7 @@ class Trial(QObject):
 
     def _failed(self, error: Exception) -> None:
         """The test itself failed; it is told where it stood."""
+        self._take()
         self._job = None
         current = next((one for one in self.steps.rows if one.state is State.RUNNING), None)
         current = current or next((one for one in self.steps.rows if one.state is State.WAITING), None)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialogButtonBox, QFrame, QHBoxLayout, QStackedWid
 
 from modelkeep.gui import theme
 from modelkeep.gui.dialogs.frame import allow, make_default
+from modelkeep.gui.dialogs.planview import empty
 from modelkeep.gui.dialogs.wizard.page import Page
 from modelkeep.gui.dialogs.working import WorkingDialog
 from modelkeep.gui.jobs import Jobs
@@ -34,11 +35,7 @@ class Trail(QFrame):
 
     def show_steps(self, names: Sequence[str], current: int) -> None:
         """Show the steps with the one at hand."""
-        while (item := self._lines.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        empty(self._lines)
         for place, name in enumerate(names):
             self._lines.addWidget(_step(name, place - current))
         self._lines.addStretch(1)

@@ -15,7 +15,7 @@ from modelkeep.core.workflows.storage import FileChange
 from modelkeep.gui import theme
 from modelkeep.gui.advice import in_window
 from modelkeep.gui.dialogs.frame import Notice
-from modelkeep.gui.dialogs.planview import Scroll
+from modelkeep.gui.dialogs.planview import Scroll, empty
 from modelkeep.gui.dialogs.wizard.choices import Choices
 from modelkeep.gui.dialogs.wizard.page import Page, remark
 from modelkeep.gui.session import Session
@@ -102,7 +102,7 @@ class ReviewPage(Page):
     def show_preview(self, preview: Preview) -> None:
         """Show it."""
         self._preview = preview
-        self._clear()
+        empty(self._scroll.content)
         changed = [one for one in preview.files if one.before != one.after]
         for one in changed:
             self._add(_file_box(one))
@@ -124,16 +124,8 @@ class ReviewPage(Page):
     def _add(self, widget: QWidget) -> None:
         self._scroll.content.addWidget(widget)
 
-    def _clear(self) -> None:
-        content = self._scroll.content
-        while (item := content.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-
     def _failed(self, error: Exception) -> None:
-        self._clear()
+        empty(self._scroll.content)
         notice = Notice()
         self._add(notice)
         notice.say("error", getattr(error, "title", "") or str(error), in_window(getattr(error, "hint", "")))
