@@ -21,6 +21,7 @@ from modelkeep.core.formats.remoteurl import check_place, url_problem
 from modelkeep.core.keyfile import look_at
 from modelkeep.core.nouns import dataclass, field, replace
 from modelkeep.core.project import Project
+from modelkeep.core.redaction import SHORTEST
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.registry import login_address
 from modelkeep.core.values import Change, Changes, Secret
@@ -30,7 +31,7 @@ from modelkeep.core.workflows.remote_steps import Step
 LOGINS = ("auto", "key", "password", "questions")
 _DOTS = "••••••••"
 _SECRET_LINE = re.compile(
-    rf"^(\s*(?:{'|'.join(sorted(SECRET_KEYS))})\s*=\s*).*$", re.MULTILINE | re.IGNORECASE
+    rf"""^([\s#;]*['"]?(?:{"|".join(sorted(SECRET_KEYS))})['"]?\s*=\s*).*$""", re.MULTILINE | re.IGNORECASE
 )
 _SECRET_URL = re.compile(r"(://[^/@\s:]*:)[^/\s]*(@)")
 _Settings = dict[tuple[str, str], str | None]
@@ -247,7 +248,7 @@ def problem(project: Project, draft: Draft) -> str:
 def preview(project: Project, draft: Draft) -> tuple[FileChange, ...]:
     """The config files that `save` changes, literally, with secrets that stand in them as dots."""
     return tuple(
-        FileChange(_shown_file(project, level), _masked(before), _masked(after))
+        FileChange(_shown_file(project, level), _masked(project, before), _masked(project, after))
         for level, before, after in _texts(project, draft)
     )
 
@@ -335,7 +336,12 @@ def _edited(before: bytes, path: str, settings: Mapping[tuple[str, str], str | N
     return edit_config(before, path, settings).decode("utf-8", "replace")
 
 
-def _masked(text: str) -> str:
+def _masked(project: Project, text: str) -> str:
+    """A config's text with dots for every secret: those the config knows, and whatever stands like one."""
+    for remote in project.config.remotes():
+        for _, _, secret in remote.held:
+            if len(secret.reveal()) >= SHORTEST:
+                text = text.replace(secret.reveal(), _DOTS)
     return _SECRET_URL.sub(rf"\g<1>{_DOTS}\g<2>", _SECRET_LINE.sub(rf"\g<1>{_DOTS}", text))
 
 
