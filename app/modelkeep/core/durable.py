@@ -228,7 +228,7 @@ class Batch:
 
     @staticmethod
     def _sync_folders(root: str, folders: set[str]) -> None:
-        if len(folders) > MANY and sync_file_system(root):
+        if len(folders) > MANY and sync_disks(root, folders):
             return
         for folder in folders:
             sync_folder(os.path.join(root, folder))
@@ -259,7 +259,7 @@ def sync_file(path: str) -> None:
 
 def sync_files(root: str, relpaths: Sequence[str]) -> None:
     """Make the contents of these files beneath `root` durable, all at once where they are many."""
-    if len(relpaths) > MANY and sync_file_system(root):
+    if len(relpaths) > MANY and sync_disks(root, {relpath.rpartition("/")[0] for relpath in relpaths}):
         return
     for relpath in relpaths:
         sync_file(os.path.join(root, relpath))
@@ -289,6 +289,16 @@ def make_folder(path: str) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path)
     sync_folder(above or ".")
+
+
+def sync_disks(root: str, folders: Iterable[str]) -> bool:
+    """Make everything durable on each file system that one of `folders` beneath `root` lies on: a cache's
+    folder may be a disk of its own. False where the system cannot."""
+    disks: dict[int, str] = {}
+    for folder in folders:
+        path = os.path.join(root, folder)
+        disks.setdefault(os.stat(path).st_dev, path)
+    return all(sync_file_system(path) for path in disks.values())
 
 
 def sync_file_system(path: str) -> bool:

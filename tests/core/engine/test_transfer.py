@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import builders
+from modelkeep.core import durable
 from modelkeep.core.engine import transfer as transfer_module
 from modelkeep.core.engine.cache import Cache, open_cache
 from modelkeep.core.engine.objectstore import ObjectStore
@@ -369,3 +371,22 @@ def test_killed_at_any_moment_nothing_wrong_stays_and_the_next_run_completes(
         assert not target.present([folder]) or len(target.present(children)) == len(children)
     send(source, target, Wanted(folder, "data"))
     assert len(target.present([folder, *children])) == 201 and prove(target, [Wanted(folder, "data")]) == ()
+
+
+def test_a_disk_below_the_root_is_synced_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Path("/dev/shm") / f"modelkeep-sync-{os.getpid()}"
+    if not other.parent.is_dir() or other.parent.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    synced: set[int] = set()
+    sync = durable.sync_file_system
+    monkeypatch.setattr(
+        durable, "sync_file_system", lambda path: bool(synced.add(os.stat(path).st_dev)) or sync(path)
+    )
+    try:
+        for folder in (other, tmp_path / "near"):
+            builders.write_tree(folder, {f"{n}": "x" for n in range(9)})
+        os.symlink(other, tmp_path / "far")
+        durable.sync_files(str(tmp_path), [f"{folder}/{n}" for n in range(9) for folder in ("near", "far")])
+        assert synced == {tmp_path.stat().st_dev, other.stat().st_dev}
+    finally:
+        shutil.rmtree(other)
