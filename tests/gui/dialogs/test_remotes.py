@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 import builders
 from modelkeep.core.credentials import open_vault
 from modelkeep.core.errors import HostKeyChanged
-from modelkeep.core.workflows import hosts
+from modelkeep.core.workflows import addresses, hosts
 from modelkeep.gui.dialogs.forgethost import ForgetHost
 from modelkeep.gui.dialogs.hostkey import HostChangedDialog, on_the_server
 from modelkeep.gui.dialogs.remotes import RemotesDialog
@@ -99,6 +99,7 @@ def test_the_button_tests_step_by_step(
     (project.root / ".dvc/config.local").unlink()
     builders.set_default_remote(project.root, str(remote))
     project.reload()
+    addresses.accept(project)
     page._show()
     page.test.click()
     qtbot.waitUntil(lambda: bool(running()), timeout=10_000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelkeep.core.nouns import dataclass
-from modelkeep.core.stores import host_keys, known_hosts_edit
+from modelkeep.core.stores import host_keys
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.ssh_config import resolve
 from modelkeep.core.values import Change, Changes
@@ -26,14 +26,14 @@ def host_of(spec: RemoteSpec) -> str:
 
 def lines_of(host: str) -> tuple[KnownLine, ...]:
     """The lines of the user's known_hosts that hold keys of this host alone."""
-    lines = known_hosts_edit.own_lines(_files(host), host)
+    lines = (line for file in _files(host) for line in host_keys.own_lines(file, host))
     return tuple(KnownLine(one.place, one.key.type, one.key.fingerprint) for one in lines)
 
 
 def forget(host: str) -> Changes:
     """Take those lines out; the file as it was is kept beside it, with the ending .old. Raises StoreFailed."""
-    places = known_hosts_edit.forget(_files(host), host)
-    return Changes(Change.NONE, f"The key of {host} is forgotten.", notes=places)
+    removed = tuple(line for file in _files(host) for line in host_keys.forget_host(file, host))
+    return Changes(Change.NONE, f"The key of {host} is forgotten.", notes=removed)
 
 
 def _files(host: str) -> tuple[str, ...]:
