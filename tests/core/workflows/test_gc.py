@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import builders
 from cleaning import EVERY, FORGET, NOW, backup, clean, here, key, save
+from modelkeep.core.credentials import MemoryVault
 from modelkeep.core.engine.locks import project_lock
 from modelkeep.core.errors import Busy, Refused
 from modelkeep.core.project import Project
@@ -147,6 +149,45 @@ def test_another_working_tree_keeps_what_it_uses(shop: Project, remote: Path, tm
     (other / "f.dvc").write_bytes(b"")
     with pytest.raises(Refused, match=r"f\.dvc"):
         gc.plan_gc(shop, FORGET)
+
+
+def test_a_working_tree_on_a_drive_that_is_not_there(shop: Project, remote: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    builders.git(shop.root, "worktree", "add", "--quiet", "--detach", str(other), "v1")
+    shutil.rmtree(other)
+    builders.git(shop.root, "worktree", "lock", str(other))
+    with pytest.raises(Refused, match="is not there"):
+        gc.plan_gc(shop, FORGET)
+    builders.git(shop.root, "worktree", "unlock", str(other))
+    clean(shop)
+    assert here(shop.root, *EVERY) == NOW | {"v1", "a of v1"}
+
+
+def test_a_project_in_a_folder_of_the_repository(git_repo: Path, remote: Path) -> None:
+    sub = git_repo / "a/b"
+    builders.write_tree(
+        sub,
+        {
+            ".dvc/config": f"[core]\n    remote = s\n['remote \"s\"']\n    url = {remote}\n",
+            ".dvc/.gitignore": "/tmp\n/cache\n",
+        },
+    )
+    for content in ("staged first", "old", "now", "staged"):
+        builders.track_file(sub, "f", content)
+        builders.git(git_repo, "add", "--all")
+        if content == "staged first":  # there is no commit yet
+            with_no_commit = Project.open(sub, vault=MemoryVault())
+            assert not gc.plan_gc(with_no_commit, FORGET).only_here
+        if content != "staged":
+            builders.make_commit(git_repo, {}, content)
+    builders.git(git_repo, "restore", "--source=HEAD", "--worktree", "a/b/f.dvc")
+    backup(sub, remote)
+    project = Project.open(sub, vault=MemoryVault())
+    clean(project, Keep(revs=("HEAD",), stashes=False, reflog=False))
+    assert here(sub, "staged first", "old", "now", "staged") == {"now", "staged"}
+    gc.undo(project)
+    clean(project, Keep(commits=True))
+    assert here(sub, "staged first", "old", "now", "staged") == {"staged first", "old", "now", "staged"}
 
 
 def test_a_project_beside_it_that_uses_the_same_cache(shop: Project, remote: Path) -> None:

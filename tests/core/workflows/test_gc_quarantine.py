@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,28 @@ def test_a_cache_that_others_may_use_asks_for_a_plain_yes(shop: Project, tmp_pat
     assert not (shared / key("v1")).exists() and (shared / key("third")).exists()
     gc.undo(shop)
     assert (shared / key("v1")).exists()
+
+
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """A folder on another file system."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("needs a second file system")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_a_cache_on_another_disk_has_its_quarantine_there(shop: Project, other_disk: Path) -> None:
+    """Objects are renamed, never copied; and DVC does not take what lies there for objects."""
+    shutil.copytree(shop.root / ".dvc/cache", other_disk, dirs_exist_ok=True)
+    (shop.root / ".dvc/config.local").write_text(f"[cache]\n    dir = {other_disk}\n")
+    shop.reload()
+    clean(shop, yes=True, grace=0)
+    assert not (other_disk / key("v1")).exists()
+    assert list((other_disk / ".modelkeep/quarantine").glob(f"gc-*/{key('v1')}"))
+    assert gc.undo(shop).files == 7
+    assert (other_disk / key("v1")).read_text() == "v1"
 
 
 # -- quarantine --------------------------------------------------------------------------------------------

@@ -121,6 +121,10 @@ def test_a_shallow_clone_knows_too_little(old: Project, git_remote: Path, tmp_pa
     assert "shallow" in error.value.detail
 
 
+def test_without_a_git_remote_it_is_said(shop: Project) -> None:
+    assert "no Git remote to ask" in " ".join(gc.plan_gc(shop, FORGET, cloud=True).notes)
+
+
 def test_what_a_colleague_is_sending_stays(old: Project, remote: Path, tmp_path: Path) -> None:
     """Objects of the last hours, and the old ones that a young list of files names."""
     theirs = builders.make_project(tmp_path / "theirs")

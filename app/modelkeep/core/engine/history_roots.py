@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from modelkeep.core.engine.history_objects import Objects, parse_tree, reading
+from modelkeep.core.engine.history_objects import GitObject, Objects, parse_tree, reading
 from modelkeep.core.engine.history_process import GitProgram
 from modelkeep.core.nouns import dataclass
 
 _ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NAMED = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _STASH = "refs/stash"
+_AT_ONCE = 1000
 #: What an unfinished merge, rebase or the like still needs; these are files in Git's folder.
 _BEGUN = (
     "MERGE_HEAD", "MERGE_AUTOSTASH", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD",
@@ -28,10 +29,14 @@ _BEGUN = (
 
 @dataclass(frozen=True, slots=True)
 class WorkingTree:
-    """A working tree of the repository: where it is, and the commit that is checked out ("" for none)."""
+    """A working tree of the repository: where it is, and the commit that is checked out ("" for none).
+
+    `is_locked` says that it is wanted though it may not be there, such as one on a drive that is unplugged.
+    """
 
     folder: Path
     head: str
+    is_locked: bool
 
 
 class Roots:
@@ -51,7 +56,7 @@ class Roots:
             if b"worktree" in facts and b"bare" not in facts:
                 head = facts.get(b"HEAD", b"").decode()
                 place = Path(os.fsdecode(facts[b"worktree"]))
-                found.append(WorkingTree(place, "" if set(head) <= {"0"} else head))
+                found.append(WorkingTree(place, "" if set(head) <= {"0"} else head, b"locked" in facts))
         return tuple(found)
 
     def tips(self) -> tuple[str, ...]:
@@ -108,11 +113,11 @@ class Roots:
         words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", places)
         out = self._git.run(*words, what="look for projects", literal=False)
         if ever:
-            words = (
+            log = (
                 "log", "--all", "--reflog", "--format=", "--name-only", "--no-renames", "-z", "--full-history",
                 "-m", "--no-show-signature", "--no-ext-diff", "--no-textconv", "--", places,
             )  # fmt: skip
-            done = self._git.call(*words, what="read the history", ok=(0, 128), literal=False)
+            done = self._git.call(*log, what="read the history", ok=(0, 128), literal=False)
             out += b"\0" + done.out
         names = {os.fsdecode(one).strip("\n") for one in out.split(b"\0")}
         return {one.removesuffix(".dvc/config").rstrip("/") for one in names if one}
@@ -124,12 +129,17 @@ class Roots:
 
     def unreadable(self, commits: Iterable[str], folder: str) -> str | None:
         """The first of `commits` whose tree, or whose `folder` in it, this repository cannot read."""
+        wanted = list(commits)
         known: dict[str, bool] = {}
         with reading(self._git) as objects:
-            for commit in commits:
-                top = objects.read([f"{commit}^{{tree}}"])[0]
-                if top is None or not _is_readable(objects, top.id, folder, known):
-                    return commit
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = wanted[start : start + _AT_ONCE]
+                trees = objects.read([f"{commit}^{{tree}}" for commit in some])
+                for commit, tree in zip(some, trees, strict=True):
+                    if tree is not None and tree.id not in known:
+                        known[tree.id] = _is_readable(objects, tree, folder)
+                    if tree is None or not known[tree.id]:
+                        return commit
         return None
 
     def lacking(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -166,18 +176,18 @@ class Roots:
             return list(dict.fromkeys(found.id for found in objects.read(wanted) if found is not None))
 
 
-def _is_readable(objects: Objects, tree: str, folder: str, known: dict[str, bool]) -> bool:
+def _is_readable(objects: Objects, top: GitObject, folder: str) -> bool:
+    """Whether `folder` beneath the tree `top` can be read, or does not exist."""
+    here = top
     for part in folder.split("/") if folder else ():
-        found = objects.read([tree])[0]
-        if found is None or found.data is None:
-            return False
-        step = next((one for one in parse_tree(found) if one.name == part and one.is_tree), None)
+        step = next((one for one in parse_tree(here) if one.name == part and one.is_tree), None)
         if step is None:
-            return True  # the folder did not exist then
-        tree = step.id
-    if tree not in known:
-        known[tree] = objects.read([tree])[0] is not None
-    return known[tree]
+            return here.data is not None
+        found = objects.read([step.id])[0]
+        if found is None:
+            return False
+        here = found
+    return here.data is not None
 
 
 def _logged(file: Path) -> list[str]:

@@ -63,12 +63,8 @@ class Marking:
         self.kept = Kept()
         self.advertised: Mapping[str, str] = {}
         self.sites: tuple[Project, ...] = (project,)
-        self._manifests = Manifests(project, self.kept, lenient=lenient)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to tell the user."""
-        return tuple(self._manifests.notes)
+        self.notes: list[str] = []
+        self._manifests = Manifests(project, self.kept, self.notes, lenient=lenient)
 
     def mark(self, progress: Progress = SILENT) -> None:
         """Look at everything that names objects as it is now, and add it to what is kept.

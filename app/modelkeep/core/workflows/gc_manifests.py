@@ -21,13 +21,13 @@ _Named = tuple[Output, str]
 class Manifests:
     """Adds the files of folders to `kept`. Each list is read once, also if it is wanted again later."""
 
-    def __init__(self, project: Project, kept: Kept, *, lenient: bool) -> None:
+    def __init__(self, project: Project, kept: Kept, notes: list[str], *, lenient: bool) -> None:
         self._project = project
         self._kept = kept
         self._lenient = lenient
         self._wanted: dict[ObjectId, _Named] = {}
         self._read: set[ObjectId] = set()
-        self.notes: list[str] = []
+        self._notes = notes
 
     def want(self, out: Output, where: str) -> None:
         """The folder `out` of the version called `where` stays."""
@@ -86,7 +86,7 @@ class Manifests:
         out, where = named
         if not self._lenient or not (out.imported or not out.push or out.cloud):
             raise self._refused(oid, named, f"it is not in the cache, and {reason}")
-        self.notes.append(
+        self._notes.append(
             f"The list of files of {visible(out.path)} in {where} is not here; what is not on the remote stays."
         )
         self._read.add(oid)

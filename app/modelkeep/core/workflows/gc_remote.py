@@ -122,7 +122,10 @@ def check_git(project: Project, marking: Marking, force: bool, progress: Progres
     problems = (
         ["This clone has only the newest part of the history (it is shallow)."] if roots.is_shallow else []
     )
-    for remote in history.remotes():
+    remotes = history.remotes()
+    if not remotes:
+        marking.notes.append("There is no Git remote to ask: versions of other clones are not known here.")
+    for remote in remotes:
         try:
             refs = history.remote_refs(remote, progress.child(f"Asking the Git remote {remote}"))
         except ModelkeepError as error:

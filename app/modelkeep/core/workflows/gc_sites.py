@@ -11,6 +11,7 @@ from pathlib import Path
 from modelkeep.core.engine.catalogue import Catalogue
 from modelkeep.core.engine.configuration import level_folders
 from modelkeep.core.engine.history import History
+from modelkeep.core.engine.history_roots import WorkingTree
 from modelkeep.core.errors import ModelkeepError, Refused
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import visible
@@ -54,7 +55,9 @@ def find(project: Project) -> Sites:
         there = History(history.git_root / prefix, history.git_root, history.git_dir, history.common_dir)
         in_git.append(InGit(there, Catalogue(there)))
     for tree in roots.working_trees():
-        if tree.folder.is_dir() and not os.path.samefile(tree.folder, history.git_root):
+        if not tree.folder.is_dir():
+            _refuse_absent(tree)
+        elif not os.path.samefile(tree.folder, history.git_root):
             on_disk += _in_working_tree(project, tree.folder, prefixes)
     on_disk += _experiments(project)
     return Sites(tuple(on_disk), tuple(in_git))
@@ -72,6 +75,16 @@ def _in_working_tree(project: Project, folder: Path, prefixes: set[str]) -> list
     own = project.git().prefix.rstrip("/")
     found = ((prefix, _open(project, folder / prefix)) for prefix in (own, *sorted(prefixes)))
     return [one for prefix, one in found if one is not None and (prefix == own or shares(project, one))]
+
+
+def _refuse_absent(tree: WorkingTree) -> None:
+    """A working tree that was removed names nothing any more; one that is locked will come back."""
+    if tree.is_locked:
+        raise Refused(
+            f"Nothing is removed while the working tree {visible(str(tree.folder))} is not there.",
+            detail="It is locked: what is changed or staged in it is still wanted.",
+            hint="Plug its drive in; or, if it is gone for good: git worktree unlock, git worktree prune",
+        )
 
 
 def _open(project: Project, root: Path) -> Project | None:
