@@ -54,6 +54,8 @@ def test_a_second_remote_beside_the_default_one(modelkeep: Run, project: Path, r
     words = ("--url", "../other", "--name", "Backup", "--no-default", "--json")
     done = json.loads(modelkeep("setup", *words, cwd=project).out)
     assert (done["remote"], done["created"], done["url"]) == ("backup", None, str(project.parent / "other"))
+    words = ("--url", "../third", "--name", "backup")
+    assert "with another address" in modelkeep("setup", *words, cwd=project, expect=2).err
     listed = json.loads(modelkeep("remote", "list", "--json", cwd=project).out)
     assert [(one["name"], one["default"]) for one in listed] == [("storage", True), ("backup", False)]
 

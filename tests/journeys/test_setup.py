@@ -126,8 +126,10 @@ def test_a_failed_test_can_be_mended_and_ctrl_c_leaves(
     (home / ".ssh").mkdir(mode=0o700)
     (home / ".ssh/known_hosts").write_text(ssh_server.known_hosts())
     user = ssh_server.shell.user
+    builders.set_default_remote(project, "/nowhere")
+    before = (project / ".dvc/config").read_text()
     with Terminal("setup", "--url", f"ssh://{user}@127.0.0.1:{servers.free_port()}/x", cwd=project) as person:
-        person.sees("Name for this storage [storage]: ")
+        person.sees("Name for this storage [storage2]: ")
         person.types("lab")
         person.sees("How does 127.0.0.1 let you in?")
         person.types("key")
@@ -136,6 +138,8 @@ def test_a_failed_test_can_be_mended_and_ctrl_c_leaves(
         person.sees("✗ An answer")
         person.sees("What now?")
         person.types("address")
+        person.sees("Which storage?")
+        person.types("2")
         person.sees("What kind of storage is it?")
         person.types("ssh")
         person.sees("Address, in any form")
@@ -150,6 +154,6 @@ def test_a_failed_test_can_be_mended_and_ctrl_c_leaves(
         person.sees("Write this?")
         person.presses(b"\x03")
         assert person.leaves() == 130
-    assert (project / ".dvc/config").read_text() == ""
+    assert (project / ".dvc/config").read_text() == before
     assert not (project / ".dvc/config.local").exists()
     assert "mended" not in os.listdir(ssh_server.shell.folder)

@@ -17,8 +17,7 @@ def can_ask() -> bool:
 def ask(question: str, default: str = "") -> str:
     """A line of text; `default` is what Enter alone means. Raises Cancelled."""
     shown = f" [{default}]" if default else ""
-    print(f"{question}{shown}: ", end="", flush=True)
-    return _line().strip() or default
+    return _line(f"{question}{shown}: ").strip() or default
 
 
 def ask_yes(question: str, default: bool = True) -> bool:
@@ -44,10 +43,11 @@ def ask_one(question: str, choices: Sequence[tuple[str, str, str]], default: str
         print(f"Type a number from 1 to {len(keys)}.")
 
 
-def _line() -> str:
+def _line(question: str) -> str:
     # While a command works, Ctrl+C only asks it to stop; a person who waits at a question wants out at once.
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        print(question, end="", flush=True)
         line = sys.stdin.readline()
     except KeyboardInterrupt:
         print()

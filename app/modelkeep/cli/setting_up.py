@@ -178,6 +178,11 @@ class _Setup:
 
     def _address(self, project: Project) -> Draft:
         self._heading(2, "Where the data is stored")
+        if self._asks and self._arguments.url is None and project.remotes():
+            choices = [(one.name, visible(one.name), visible(one.url)) for one in project.remotes()]
+            chosen = ask_one("Which storage?", [*choices, ("", "New", "Another place")], choices[0][0])
+            if chosen:
+                return storage.draft_of(project, chosen)
         while True:
             try:
                 return self._named(project, storage.understand(self._address_text()))
@@ -230,8 +235,13 @@ class _Setup:
             self._arguments.name = None
             raise UsageError(wrong)
         known = any(one.name == draft.name for one in project.remotes())
-        if known and self._asks and not ask_yes(f"There is a remote {draft.name}. Change it?", default=False):
-            raise UsageError("Then give it another name.")
+        if known and storage.known_as(project, draft) != draft.name and not self._arguments.yes:
+            question = f"There is a remote {draft.name} with another address. Change it?"
+            if not (self._asks and ask_yes(question, default=False)):
+                raise UsageError(
+                    f"There is a remote called {draft.name} with another address.",
+                    hint="Give another --name, or add --yes to change its address.",
+                )
         return draft
 
     def _login(self, project: Project, draft: Draft) -> Draft:

@@ -17,7 +17,7 @@ import servers
 from contract.conftest import SHORT
 from modelkeep.core.project import Project
 from modelkeep.core.values import Secret
-from modelkeep.core.workflows.remote_test import run_test
+from modelkeep.core.workflows.remote_test import State, run_test
 from remote_trial import Try, failed, needs_root, spec_of, trust
 from servers import SshServer
 
@@ -278,13 +278,25 @@ def test_a_full_disk(server: SshServer, disk: Path, try_out: Try) -> None:
     assert [one.name for one in disk.iterdir()] == ["filler"]
 
 
-def test_a_disk_that_fills_up_on_the_way(server: SshServer, disk: Path, try_out: Try) -> None:
-    (disk / "filler").write_bytes(b"\1" * (900 << 10))
+def test_a_disk_that_is_nearly_full_is_not_filled(server: SshServer, disk: Path, try_out: Try) -> None:
+    (disk / "filler").write_bytes(b"\1" * (1000 << 10))
     found = try_out(spec_of(server, str(disk)))
-    step = failed(found)
-    assert (step.key, step.reason) == ("speed", "folder_full")
-    assert found["space"].reason == "space_low"
+    assert (found["space"].state, found["space"].reason) == (State.WARNING, "space_low")
+    assert found["speed"].reason == "speed_unknown"
+    assert found["content"].state is State.OK
     assert [one.name for one in disk.iterdir()] == ["filler"]
+
+
+@needs_root
+def test_a_folder_that_may_not_be_listed(server: SshServer, try_out: Try) -> None:
+    folder = server.shell.folder / "dark"
+    folder.mkdir()
+    try:
+        folder.chmod(0o733)
+        step = try_out(spec_of(server, str(folder)))["folder"]
+        assert (step.state, step.reason) == (State.WARNING, "folder_unlisted")
+    finally:
+        folder.rmdir()
 
 
 def test_a_disk_that_can_only_be_read(server: SshServer, disk: Path, try_out: Try) -> None:

@@ -41,6 +41,7 @@ def test_every_step_is_shown_as_it_begins_and_ends(server: SshServer, try_out: T
     assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in found["host_key"].detail
     assert found["login"].text.startswith(f"Logged in as {server.shell.user} with the key ")
     assert found["folder"].reason == "folder_new"
+    assert found["write"].text == "Files can be written; everybody can read them there."
     assert found["commands"].text == "The server checks every upload by its hash."
     assert "/s there, " in found["speed"].text
 

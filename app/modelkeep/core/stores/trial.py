@@ -83,6 +83,10 @@ class Trial(ABC):
         """What is at `path`, links followed."""
 
     @abstractmethod
+    def can_list(self) -> bool:
+        """Whether the names in the root may be read."""
+
+    @abstractmethod
     def make(self, path: str) -> None:
         """Make the folder `path`; it is taken away again at the end."""
 
@@ -153,6 +157,16 @@ class FolderTrial(Trial):
             return Thing.FOLDER if stat.S_ISDIR(mode) else Thing.OTHER
 
         return self._soon(look, path)
+
+    def can_list(self) -> bool:
+        def look() -> bool:
+            try:
+                os.scandir(self.root).close()
+            except PermissionError:
+                return False
+            return True
+
+        return self._soon(look, self.root)
 
     def make(self, path: str) -> None:
         self._made.append(path)

@@ -81,6 +81,8 @@ class ServerTrial(Trial):
         self._connection: Connection | None = None
         self._open: Session | None = None
         self._handles: list[bytes] = []
+        #: The permissions that new files get there, where the server tells.
+        self.mode: int | None = None
 
     # -- getting there ---------------------------------------------------------------------------------
 
@@ -126,6 +128,12 @@ class ServerTrial(Trial):
             return Thing.FOLDER if reply.attrs().is_dir else Thing.OTHER
         return Thing.HIDDEN if reply.status == wire.DENIED else Thing.NOTHING
 
+    def can_list(self) -> bool:
+        reply = self._session.ask(wire.OPENDIR, wire.string(self.root.encode()))
+        if reply.kind == wire.HANDLE:
+            self._session.ask(wire.CLOSE, wire.string(reply.handle()))
+        return reply.status != wire.DENIED
+
     def start_folder(self) -> str:
         """The folder this account begins in, as the server says; for people's eyes only."""
         reply = self._session.ask(wire.REALPATH, wire.string(b"."))
@@ -149,6 +157,7 @@ class ServerTrial(Trial):
         reply = self._session.ask(wire.LSTAT, self._at(name))
         if reply.kind != wire.ATTRS or reply.attrs().size not in (None, len(data)):
             raise Obstacle("failed", self.root, "The file is not as long as what was written.")
+        self.mode = reply.attrs().mode
         return name
 
     def _create(self, name: str) -> bytes:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PROBE = 4096  # bytes; random, so that nothing on the way can shrink them
 _MOST, _SECONDS = 8 << 20, 2.0  # what the speed is measured with, in each direction
+_LEAST = 1 << 16
 _LITTLE = 1 << 30  # bytes of free space below which a word is due
 _SLOW = 100_000  # bytes per second
 _CLOCK = 60.0  # seconds that clocks may differ
@@ -44,6 +45,7 @@ class Subject:
     probe_name: str = ""
     objects: tuple[ObjectId, ...] = ()  # what this version consists of, as far as this computer knows
     bytes: int = 0  # and how much that is
+    room: int = 1 << 62  # bytes that are free there, as far as that is known
 
 
 def _server(trial: Trial) -> ServerTrial:
@@ -60,8 +62,15 @@ def folder(trial: Trial, subject: Subject) -> Found:
         subject.place = replace(subject.place, home=visible(server.start_folder()))
     path = trial.root
     found = trial.look(path)
-    if found is Thing.FOLDER:
+    if found is Thing.FOLDER and trial.can_list():
         return Found(State.OK, f"{path} is there.")
+    if found is Thing.FOLDER:
+        return Found(
+            State.WARNING,
+            f"{path} is there, but what is in it may not be listed.",
+            "Ask its owner for the right to read the folder: without it nobody can see what it has.",
+            reason="folder_unlisted",
+        )
     if found is Thing.OTHER:
         raise Obstacle("taken", path)
     try:
@@ -83,7 +92,16 @@ def folder(trial: Trial, subject: Subject) -> Found:
 def write(trial: Trial, subject: Subject) -> Found:
     """Whether a file can be written, whole."""
     subject.probe_name = trial.write(subject.probe)
-    return Found(State.OK, "Files can be written.")
+    mode = _server(trial).mode if trial.on_server else None
+    if mode is None:
+        return Found(State.OK, "Files can be written.")
+    return Found(State.OK, f"Files can be written; {_readers(mode, subject.place)} can read them there.")
+
+
+def _readers(mode: int, place: Place) -> str:
+    if mode & 0o004:
+        return "everybody"
+    return "the folder's group" if mode & 0o040 else f"only {place.user}"
 
 
 def rename(trial: Trial, subject: Subject) -> Found:
@@ -104,6 +122,7 @@ def space(trial: Trial, subject: Subject) -> Found:
     found = trial.space()
     if found is None:
         return Found(State.OK, "The server does not tell how much space is left.", reason="space_unknown")
+    subject.room = found.free
     text = f"{amount(found.free)} of {amount(found.total)} are free."
     if subject.bytes > found.free:
         text = f"{text} The data of this project takes {amount(subject.bytes)}."
@@ -135,7 +154,10 @@ def clock(trial: Trial, subject: Subject) -> Found:
 
 def speed(trial: Trial, subject: Subject) -> Found:
     """How fast the line is, up and down."""
-    up, down = _server(trial).speeds(_MOST, _SECONDS)
+    most = min(_MOST, subject.room // 4)  # a disk that is nearly full is nobody's place to try things
+    if most < _LEAST:
+        return Found(State.OK, "Not measured, because the disk is nearly full.", reason="speed_unknown")
+    up, down = _server(trial).speeds(most, _SECONDS)
     text = f"{_rate(up)} there, {_rate(down)} back."
     if subject.bytes > _MOST:
         text = (

@@ -177,6 +177,7 @@ SENTENCES: dict[str, Means] = {
     ),
     "folder_failed": Means(
         "{path} refuses, without a clear reason.",
-        "Try the same by hand there (make a file, rename it, remove it) and show its administrator what it says.",
+        "The disk or your quota there may be full. Try the same by hand (make a file, rename it, remove it) and show"
+        " the administrator what it says.",
     ),
 }
