@@ -21,10 +21,11 @@ _PIECE = 1 << 18  # how much is handed over at once
 
 
 class _Budget:
-    """Bytes asked for or held by all downloads together."""
+    """Bytes asked for or held by all downloads together, and those that have more to ask for, in their order."""
 
     def __init__(self) -> None:
         self.used = 0
+        self.waiting: dict[_Download, None] = {}
 
 
 class _Download:
@@ -58,6 +59,8 @@ class _Download:
             if self._abandoned or (self._budget.used >= AHEAD and not (is_head and mine < _HEAD)):
                 return
             self._ask(self._asked_to, min(BLOCK, self._size - self._asked_to))
+        if self._size is not None:
+            self._budget.waiting.pop(self, None)
 
     def take(self) -> bytes:
         """The next bytes that are here; b"" if none are."""
@@ -73,6 +76,7 @@ class _Download:
     def abandon(self) -> None:
         """Nobody wants the rest."""
         self._abandoned = True
+        self._budget.waiting.pop(self, None)
         self._pieces.clear()
         self._budget.used -= self._held
         self._held = 0
@@ -97,6 +101,8 @@ class _Download:
         else:
             self._size = size
             self._asked_to = max(self._read_to, min(self._asked_to, size))
+            if self._asked_to < size:
+                self._budget.waiting[self] = None
         self._close_when_quiet()
 
     def _ask(self, offset: int, length: int) -> None:
@@ -164,6 +170,7 @@ class Downloads:
             if not head.is_done:
                 head.abandon()
             self._queue.popleft()
+            self._budget.waiting.pop(head, None)
 
     def _fill(self, source: Iterator[str], offset: int) -> None:
         while len(self._queue) < OBJECTS and self._budget.used < AHEAD:
@@ -172,8 +179,8 @@ class Downloads:
                 break
             path = self._path_of(key)
             self._queue.append(_Download(self._session, key, path, offset, self._budget))
-        for place, download in enumerate(self._queue):
-            download.ask_more(is_head=place == 0)
+        for download in list(self._budget.waiting):
+            download.ask_more(is_head=download is self._queue[0])
 
     def _content(self, head: _Download, source: Iterator[str], offset: int) -> Iterator[bytes]:
         while not head.is_done:
