@@ -10,9 +10,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from modelkeep.core.durable import write_file
+from modelkeep.core.durable import Batch, write_file
 from modelkeep.core.errors import InvalidFile, StoreFailed, UnsafePath
 from modelkeep.core.formats.config import Config, Sections, edit_config, parse_config
+from modelkeep.core.leftovers import sweep_once
 from modelkeep.core.paths import Tree, read_small
 
 #: These may hold a password: nobody else on the machine needs to read them.
@@ -103,5 +104,15 @@ def change_config(root: Path, level: str, changes: Mapping[tuple[str, str], str 
         text = path.read_bytes()
     except FileNotFoundError:
         text = b""
-    new = edit_config(text, str(path), changes)
-    write_file(Tree(path.parent, system=True), path.name, new, mode=_MODES.get(level))
+    _write(path, level, edit_config(text, str(path), changes))
+
+
+def _write(path: Path, level: str, text: bytes) -> None:
+    tree = Tree(path.parent, system=True)
+    if level != "local":
+        write_file(tree, path.name, text, mode=_MODES.get(level))
+        return
+    # What a kill leaves behind may hold a secret: Git ignores it there, but not beside the file.
+    sweep_once(os.fspath(path.parent / "tmp"))
+    with Batch(tree, mode=_MODES[level]) as batch:
+        batch.stage(path.name, [text], "tmp")
