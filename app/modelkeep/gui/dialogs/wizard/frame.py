@@ -15,7 +15,7 @@ from modelkeep.gui.dialogs.wizard.page import Page
 from modelkeep.gui.dialogs.working import WorkingDialog
 from modelkeep.gui.jobs import Jobs
 from modelkeep.gui.widgets import ElidedLabel, IconLabel, button, row
-from modelkeep.gui.wording import translate
+from modelkeep.gui.wording import line, translate
 
 _ROLE = QDialogButtonBox.ButtonRole
 _SIZE = QSize(112 * theme.GRID, 82 * theme.GRID)
@@ -49,9 +49,9 @@ def _step(name: str, distance: int) -> QWidget:
     )
     words = ElidedLabel(name, look="" if distance <= 0 else "muted", bold=not distance)
     holder = QWidget()
-    line = row(IconLabel(icon, role=role), words)
-    line.setStretch(1, 1)
-    holder.setLayout(line)
+    both = row(IconLabel(icon, role=role), words)
+    both.setStretch(1, 1)
+    holder.setLayout(both)
     holder.setAccessibleName(name)
     return holder
 
@@ -66,6 +66,7 @@ class WizardDialog(WorkingDialog):
         self._jobs = running
         self._pages = list(pages)
         self._way: list[Page] = []
+        self._title = title
         self._stack = QStackedWidget()
         for page in pages:
             self._stack.addWidget(page)
@@ -163,6 +164,8 @@ class WizardDialog(WorkingDialog):
 
     def _show_page(self) -> None:
         page = self.page
+        title = translate("Wizard", "{what}: {step}").format(what=self._title, step=page.title)
+        self.setWindowTitle(line(title))
         self.heading.setText(page.heading)
         self.explain(page.text)
         self._stack.setCurrentWidget(page)
