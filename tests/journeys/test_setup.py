@@ -86,8 +86,6 @@ def test_page_by_page_on_a_terminal(
         person.sees("Your ~/.ssh/config knows: lab")
         person.types(f"{user}@127.0.0.1:data")
         person.sees("from the top of the server")
-        person.sees("Number")
-        person.types("1")
         person.sees("Address, in any form")
         person.types(f"dvc remote add -d lab ssh://{user}@127.0.0.1:{port}{ssh_server.shell.path}/by-pages")
         person.sees("Understood: ssh://")

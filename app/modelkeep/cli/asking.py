@@ -31,7 +31,7 @@ def ask_one(question: str, choices: Sequence[tuple[str, str, str]], default: str
     print(question)
     width = max(len(title) for _, title, _ in choices)
     for number, (_, title, sentence) in enumerate(choices, 1):
-        print(f"  {number}  {title:{width}}  {sentence}".rstrip())
+        print(f"  {number:{len(str(len(choices)))}}  {title:{width}}  {sentence}".rstrip())
     keys = [key for key, _, _ in choices]
     preset = str(keys.index(default) + 1) if default in keys else ""
     while True:

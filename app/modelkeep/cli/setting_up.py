@@ -68,6 +68,7 @@ class _Setup:
         self._asks = asks
         self._created = ""
         self._notes: list[str] = []
+        self._chosen_kind = ""
 
     def _say(self, text: str = "") -> None:
         if not self._arguments.json:
@@ -183,6 +184,7 @@ class _Setup:
             chosen = ask_one("Which storage?", [*choices, ("", "New", "Another place")], choices[0][0])
             if chosen:
                 return storage.draft_of(project, chosen)
+        self._chosen_kind = ""
         while True:
             try:
                 return self._named(project, storage.understand(self._address_text()))
@@ -196,8 +198,8 @@ class _Setup:
         text = self._arguments.url
         self._arguments.url = None  # a second time it is asked for
         if text is None:
-            kind = self._kind()
-            if kind == "ssh":
+            self._chosen_kind = self._chosen_kind or self._kind()
+            if self._chosen_kind == "ssh":
                 hosts = storage.known_hosts_of_config()
                 if hosts:
                     self._say(f"Your ~/.ssh/config knows: {', '.join(map(visible, hosts[:20]))}")

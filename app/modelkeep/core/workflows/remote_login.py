@@ -93,7 +93,7 @@ class Way:
         if step == "name":
             return Found(State.OK, _named(place, facts.get("name", "")), detail=facts.get("name", ""))
         if step == "port":
-            server = facts.get("ssh", "")
+            server = facts.get("ssh", "").removeprefix("SSH-2.0-")
             text = f"An SSH server answers on port {place.port}{f': {server}' if server else ''}."
             return Found(State.OK, text, detail=facts.get("port", ""))
         if step == "host_key":
