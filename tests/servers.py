@@ -83,7 +83,8 @@ def ssh_server(folder: Path, *, config: str = "") -> Iterator[SshServer]:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     for kind in ("ed25519", "ecdsa"):
-        make_key(folder / f"host_{kind}", kind)
+        if not (folder / f"host_{kind}").exists():
+            make_key(folder / f"host_{kind}", kind)
     key = make_key(folder / "user_key", "ed25519")
     with _accounts() as (shell, sftp_only):
         # Not in `folder`: the server reads them as the account, which may not enter the tests' folders.

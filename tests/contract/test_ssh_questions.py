@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 import servers
-from contract.conftest import SHORT
+from contract.conftest import SHORT, spec_of
 from hostile_ssh import HostileServer, Round, Script, hostile_server
 from modelkeep.core.errors import ConnectionLost, LoginFailed, LoginNeeded, StoreFailed
 from modelkeep.core.nouns import replace
 from modelkeep.core.progress import Cancelled
 from modelkeep.core.stores import ssh_identity
+from modelkeep.core.stores.registry import open_store
 from modelkeep.core.stores.ssh_auth import Keys
 from modelkeep.core.stores.ssh_config import resolve
 from modelkeep.core.stores.ssh_connect import Connection
@@ -301,3 +302,17 @@ def test_pam_asks_for_the_password_and_a_key_before_it(tmp_path: Path, home: Pat
         with pytest.raises(Cancelled):
             Connection(route, Keys(), login, SHORT)
         assert login.said and "has expired" in login.said[0]
+
+
+@pytest.mark.skipif(not servers.IS_ROOT, reason=servers.NO_ROOT)
+def test_an_expired_password_that_only_the_session_tells(tmp_path: Path, home: Path) -> None:
+    """sshd lets such an account in and sends it away afterwards."""
+    with servers.ssh_server(tmp_path / "d") as real:
+        (home / ".ssh").mkdir()
+        (home / ".ssh/known_hosts").write_text(real.known_hosts())
+        subprocess.run(["chage", "-d", "0", real.shell.user], check=True)
+        store = open_store(spec_of(real, keyfile=""), servers.Login(servers.PASSWORD), limits=SHORT)
+        with store, pytest.raises(LoginFailed, match="has expired") as caught:
+            store.prepare()
+        assert caught.value.reason == "password_expired" and "no TTY" in caught.value.detail
+        assert caught.value.hint.startswith("Change it in a terminal: ssh -p ")

@@ -108,21 +108,27 @@ def fingerprint(blob: bytes) -> str:
 
 
 def certified(blob: bytes) -> bytes | None:
-    """The plain public key that a certificate is for (OpenSSH's PROTOCOL.certkeys); None for anything else."""
-    kind = type_of(blob)
-    if not kind.endswith(_CERTIFICATE):
-        return None
-    plain = kind.removesuffix(_CERTIFICATE)
-    count = next((n for name, n in _FIELDS.items() if plain == name or plain.startswith(f"{name}-")), 0)
-    if not count:
-        return None
-    if plain.startswith("sk-"):
-        plain += "@openssh.com"
+    """The plain public key that a certificate is for; None for anything else."""
     try:
-        found, _ = fields(blob, 2 + count)
+        return certificate_fields(blob)[0]
     except ValueError:
         return None
-    return b"".join(_field(one) for one in (plain.encode(), *found[2:]))
+
+
+def certificate_fields(blob: bytes) -> tuple[bytes, bytes]:
+    """(the plain public key, what follows it) of a certificate (OpenSSH's PROTOCOL.certkeys).
+
+    Raises ValueError for anything else.
+    """
+    kind = type_of(blob)
+    plain = kind.removesuffix(_CERTIFICATE)
+    count = next((n for name, n in _FIELDS.items() if plain == name or plain.startswith(f"{name}-")), 0)
+    if plain == kind or not count:
+        raise ValueError("this is no certificate")
+    if plain.startswith("sk-"):
+        plain += "@openssh.com"
+    found, rest = fields(blob, 2 + count)
+    return b"".join(_field(one) for one in (plain.encode(), *found[2:])), rest
 
 
 def fields(data: bytes, count: int) -> tuple[list[bytes], bytes]:

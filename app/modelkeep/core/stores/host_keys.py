@@ -58,14 +58,13 @@ class Known:
     host: str
     keys: tuple[Line, ...]
     revoked: tuple[Line, ...]
-    authorities: tuple[Line, ...] = ()
 
     def types(self) -> list[str]:
         """Key types to prefer, so that the server shows the key that can be compared."""
         return list(dict.fromkeys(line.key.type for line in self.keys))
 
-    def accepts(self, key: HostKey) -> bool:
-        """True if `key` is known, False if the host is unknown; raises HostKeyChanged for everything else."""
+    def check_revoked(self, key: HostKey) -> None:
+        """Raise HostKeyChanged if `key`, of a host or an authority, has been revoked for this host."""
         for line in self.revoked:
             if line.key.blob == key.blob:
                 raise self._refused(
@@ -76,6 +75,10 @@ class Known:
                     detail=f"{key.type} {key.fingerprint} ({line.place})",
                     hint="Ask the administrator of the server for its new key.",
                 )
+
+    def accepts(self, key: HostKey) -> bool:
+        """True if `key` is known, False if the host is unknown; raises HostKeyChanged for everything else."""
+        self.check_revoked(key)
         if any(line.key.blob == key.blob for line in self.keys):
             return True
         if not self.keys:
@@ -118,7 +121,14 @@ def lookup(files: Iterable[str], name: str) -> Known:
     def marked(marker: str) -> tuple[Line, ...]:
         return tuple(line for line in matching if line.marker == marker)
 
-    return Known(name, marked(""), marked(_REVOKED), marked(_AUTHORITY))
+    return Known(name, marked(""), marked(_REVOKED))
+
+
+def authorities(files: Iterable[str], names: Iterable[str]) -> list[Line]:
+    """The lines of authorities that may vouch for a host with one of these names."""
+    wanted = tuple(names)
+    lines = (line for file in files for line in _lines(file) if line.marker == _AUTHORITY)
+    return [line for line in lines if any(_matches(line.names, name) for name in wanted)]
 
 
 def remember(file: str, name: str, key: HostKey, *, hashed: bool) -> None:

@@ -19,8 +19,9 @@ from modelkeep.core.stores.base import LoginProvider
 from modelkeep.core.stores.host_keys import HostKey
 from modelkeep.core.stores.limits import Limits
 from modelkeep.core.stores.ssh_auth import Keys, TooManyKeys, log_in
+from modelkeep.core.stores.ssh_command import Command
 from modelkeep.core.stores.ssh_config import Route, resolve, split_hop
-from modelkeep.core.stores.ssh_failures import no_handshake, not_forwarded, on_the_way
+from modelkeep.core.stores.ssh_failures import no_handshake, not_begun, not_forwarded, on_the_way
 from modelkeep.core.stores.ssh_identity import check_host, key_types
 from modelkeep.core.stores.ssh_library import paramiko
 from modelkeep.core.stores.ssh_packets import Inbox, Packets
@@ -28,6 +29,8 @@ from modelkeep.core.stores.ssh_questions import harmless
 from modelkeep.core.stores.ssh_reach import Proxy, connect_tcp
 from modelkeep.core.stores.ssh_stages import Reached, Stage, nothing
 from modelkeep.core.stores.ssh_wire import Pipe, Wire
+
+__all__ = ["Command", "Connection"]
 
 _LOG = "modelkeep.ssh"
 logging.getLogger(_LOG).addHandler(logging.NullHandler())
@@ -43,9 +46,9 @@ _MACS = (
 )
 _WINDOW = 64 << 20
 _PACKET = 32768 + 1024
-_WHOLE = 1 << 28  # paramiko copies its whole buffer for every smaller bite
 _MAX_HOPS = 8
 _TRIES = 3
+_LAST_WORDS, _MOST_WORDS = 2.0, 2000  # seconds and bytes for why an account is sent away
 _THOUGHT = 30.0  # seconds; a login that takes longer waits for a person
 
 
@@ -106,7 +109,8 @@ class Connection:
             self._met = time.monotonic()
             presented = self._transport.get_remote_server_key()
             key = HostKey(presented.get_name(), presented.asbytes())
-            self._reached(Stage.TRUSTED, check_host(self.route, key, login, progress))
+            certificate = presented.public_blob.key_blob if presented.public_blob else None
+            self._reached(Stage.TRUSTED, check_host(self.route, key, certificate, login, progress))
             progress.check()
             how = log_in(self._transport, self.route, keys, login, progress)
         self._reached(Stage.LOGGED_IN, how)
@@ -221,7 +225,22 @@ class Connection:
                 hint="Ask its administrator to enable it (Subsystem sftp internal-sftp in sshd_config).",
                 reason="no_sftp",
             ) from error
-        return Pipe(channel, self.wire, self._limits.silence)
+        return _Transfer(channel, self.wire, self._limits.silence, self._sent_away)
+
+    def _sent_away(self) -> None:
+        """Raise what a server says that lets an account in and sends it away, as with an expired password.
+
+        It says so to commands only. Raises nothing if it says nothing.
+        """
+        said = b""
+        with suppress(StoreFailed, ConnectionLost, paramiko.SSHException, OSError, EOFError):
+            channel = self._channel()
+            channel.exec_command("true")
+            channel.settimeout(_LAST_WORDS)
+            while part := channel.recv_stderr(_MOST_WORDS):
+                said = (said + part)[:_MOST_WORDS]
+        if said.strip():
+            raise not_begun(self.route, said)
 
     def start(self, command: str, progress: Progress = SILENT, window: int | None = None) -> Command | None:
         """Start a command on the server; None where it does not allow commands.
@@ -280,80 +299,20 @@ class Connection:
                 self._under.pop()()
 
 
-class Command:
-    """A command at work on the server; its output is small and read at the end."""
+class _Transfer(Pipe):
+    """The pipe to the server's file transfer; calls `ended_at_once` if it ends before it began."""
 
-    _MOST = 8 << 20
+    def __init__(self, channel: Any, wire: Wire, silence: float, ended_at_once: Callable[[], None]) -> None:
+        super().__init__(channel, wire, silence)
+        self._ended_at_once = ended_at_once
+        self._has_begun = False
 
-    def __init__(self, channel: Any, wire: Wire, silence: float) -> None:
-        self._channel = channel
-        self._pipe = Pipe(channel, wire, silence)
-        self._output = bytearray()
-        channel.set_combine_stderr(False)
-
-    def feed(self, data: bytes, progress: Progress) -> None:
-        """Send `data` to its input. Raises OSError or EOFError if it takes no more; a cancel ends it soon."""
-        self._pipe.watch(progress)
-        view = memoryview(data)
-        while view:
-            count = self._pipe.send(view)
-            if not count:
-                raise EOFError
-            view = view[count:]
-
-    def end_of_input(self) -> None:
-        """Nothing more will be fed. Raises nothing: an end that was there before is as good."""
-        with suppress(OSError, EOFError, paramiko.SSHException):
-            self._channel.shutdown_write()
-
-    def receive(self) -> bytes:
-        """All output that is here, or b"" at its end. Raises OSError after a long silence, Cancelled."""
-        return self._pipe.recv(_WHOLE)
-
-    def close(self) -> None:
-        """Let go of it, whether or not it has ended. Raises nothing."""
-        with suppress(OSError, EOFError, paramiko.SSHException):
-            self._pipe.close()
-
-    def abandon(self, deadline: float) -> None:
-        """Let it clean up behind itself, after the end of its input, until `deadline`. Raises nothing."""
-        with suppress(OSError, EOFError, paramiko.SSHException):
-            while (left := deadline - time.monotonic()) > 0:
-                self._pipe.watch(SILENT, left)
-                if not self._pipe.recv(1 << 16):
-                    break
-        self.close()
-
-    def wait(
-        self, progress: Progress, still_there: Callable[[], None], every: float, most: int | None = None
-    ) -> tuple[int, bytes]:
-        """(exit code, output) once it ends, however long it takes; it is broken off after `most` bytes.
-
-        `still_there` is called every few seconds and raises ConnectionLost if the link is dead.
-        """
-        asked = time.monotonic()
-        try:
-            while True:
-                progress.check()
-                try:
-                    data = self._channel.recv(1 << 16)
-                except TimeoutError:
-                    if time.monotonic() - asked > every:
-                        still_there()
-                        asked = time.monotonic()
-                    continue
-                self._output += data
-                if not data or len(self._output) > (most or self._MOST):
-                    return self._code() if not data else -1, bytes(self._output)
-        finally:
-            self._channel.close()
-
-    def _code(self) -> int:
-        for _ in range(25):  # the code comes with or just after the end of the output
-            if self._channel.exit_status_ready():
-                return int(self._channel.recv_exit_status())
-            time.sleep(0.02)
-        return -1
+    def recv(self, size: int) -> bytes:
+        data = super().recv(size)
+        if not data and not self._has_begun:
+            self._ended_at_once()
+        self._has_begun = True
+        return data
 
 
 def _as_configured(limits: Limits, route: Route) -> Limits:

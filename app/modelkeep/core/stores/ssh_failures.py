@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelkeep.core.errors import ConnectionLost, ModelkeepError, StoreFailed, Unsupported
 from modelkeep.core.stores.ssh_config import Route
 from modelkeep.core.stores.ssh_library import paramiko
-from modelkeep.core.stores.ssh_questions import harmless
+from modelkeep.core.stores.ssh_questions import expired, harmless, is_about_expiry
 
 
 def on_the_way(route: Route, hop: Route, error: ModelkeepError) -> ModelkeepError:
@@ -34,6 +34,19 @@ def not_forwarded(hop: str, place: str, error: paramiko.ChannelException) -> Sto
         detail=harmless(str(error), 300),
         hint="Check ProxyJump in ~/.ssh/config, and that the host in between may forward (AllowTcpForwarding).",
         reason="jump_failed",
+    )
+
+
+def not_begun(route: Route, said: bytes) -> ModelkeepError:
+    """The error for an account that was let in, and sent away before anything could be done; `said` is why."""
+    text = harmless(said.decode("utf-8", "replace"), 500)
+    if is_about_expiry(text):
+        return expired(route.address, text)
+    return StoreFailed(
+        f"{route.address.host} ends the file transfer before it begins.",
+        detail=text,
+        hint=f"Ask its administrator whether {route.address.user} may log in and transfer files.",
+        reason="no_sftp",
     )
 
 

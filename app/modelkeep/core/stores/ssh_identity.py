@@ -10,11 +10,13 @@ from modelkeep.core.errors import StoreFailed, UnknownHost, Unsupported
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores import host_keys
 from modelkeep.core.stores.base import LoginProvider, Trust
-from modelkeep.core.stores.host_keys import HostKey, Known
+from modelkeep.core.stores.host_keys import HostKey, Known, Line
 from modelkeep.core.stores.ssh_config import Route
+from modelkeep.core.stores.ssh_hostcert import problem
 from modelkeep.core.stores.ssh_turns import turn
 
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
+_CERTIFICATE = "-cert-v01@openssh.com"
 
 _trusted_once: set[tuple[str, bytes]] = set()
 
@@ -30,6 +32,9 @@ def key_types(route: Route, offered: tuple[str, ...]) -> tuple[str, ...]:
     if route.key_algorithms:
         return _configured(route, offered)
     names: list[str] = []
+    if _authorities(route):
+        names += [f"{name}{_CERTIFICATE}" for name in offered]
+        offered = (*offered, *names)
     for kind in _known(route).types():
         names += _RSA if kind == "ssh-rsa" else [kind]
     first = [name for name in names if name in offered]
@@ -55,12 +60,20 @@ def _configured(route: Route, offered: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def check_host(route: Route, key: HostKey, login: LoginProvider, progress: Progress) -> str:
+def check_host(
+    route: Route, key: HostKey, certificate: bytes | None, login: LoginProvider, progress: Progress
+) -> str:
     """Return, with a fact for people, only if the server's key is known or a person trusts it.
 
-    Raises HostKeyChanged, UnknownHost, Cancelled. Several connections that meet the same key ask once.
+    `certificate` is what the server showed for its key, if it did. Raises HostKeyChanged, UnknownHost, Cancelled.
+    Several connections that meet the same key ask once.
     """
     fact = f"{key.type} {key.fingerprint}"
+    remark = ""
+    if authorities := _authorities(route):
+        remark = _doubt(route, key, certificate, authorities)
+        if not remark:
+            return f"{fact} (certificate)"
     if _is_known(route, key):
         return fact
     name = host_keys.host_name(route.address, route.key_alias)
@@ -74,8 +87,33 @@ def check_host(route: Route, key: HostKey, login: LoginProvider, progress: Progr
         )
     with turn(login, f"host {name} {key.fingerprint}", progress):
         if not _is_known(route, key):  # else another worker has asked meanwhile
+            if remark:
+                login.say(remark)
             _ask(route, name, key, login)
     return fact
+
+
+def _authorities(route: Route) -> list[Line]:
+    """Who may vouch for the host; such lines name hosts without a port, too, as certificates do."""
+    files = (*route.known_hosts, *route.machine_hosts)
+    names = {host_keys.host_name(route.address, route.key_alias), route.address.host.lower()}
+    return host_keys.authorities(files, names)
+
+
+def _doubt(route: Route, key: HostKey, certificate: bytes | None, authorities: list[Line]) -> str:
+    """Why no authority vouches for the server's key, for people; "" if one does. Raises HostKeyChanged."""
+    host = route.key_alias or route.address.host
+    known = _known(route)
+    known.check_revoked(key)
+    if certificate is None:
+        why = "The server shows no certificate"
+    else:
+        valid = {line.key.blob for line in authorities}
+        found = problem(certificate, host, valid - {line.key.blob for line in known.revoked})
+        if not found:
+            return ""
+        why = f"Its certificate cannot be used: {found}"
+    return f"known_hosts names an authority that vouches for {host}. {why}; you are asked about its plain key instead."
 
 
 def _known(route: Route) -> Known:
@@ -89,11 +127,6 @@ def _is_known(route: Route, key: HostKey) -> bool:
 
 
 def _ask(route: Route, name: str, key: HostKey, login: LoginProvider) -> None:
-    if _known(route).authorities:
-        login.say(
-            f"known_hosts vouches for {name} by a certificate authority. Certificates of hosts are not supported: "
-            "you are asked about its plain key instead."
-        )
     answer = Trust(login.trust_host(name, key.type, key.fingerprint))
     if answer is Trust.CANCEL:
         raise UnknownHost(name, key.type, key.fingerprint)

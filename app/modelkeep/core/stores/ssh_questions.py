@@ -101,7 +101,7 @@ class Interview:
         return [secret.reveal() for secret in given]
 
     def _look_for_expiry(self, text: str) -> None:
-        if not self._expired and _EXPIRED.search(text):
+        if not self._expired and is_about_expiry(text):
             self._expired = True
             self._provider.say(f"The password of {self._address} has expired: the server wants a new one.")
 
@@ -121,6 +121,11 @@ def expired(address: Address, text: str = "") -> LoginFailed:
         hint=f"Change it in a terminal: ssh -p {address.port} {address.user}@{address.host}",
         reason="password_expired",
     )
+
+
+def is_about_expiry(text: str) -> bool:
+    """Whether a server says that a password has to be changed."""
+    return _EXPIRED.search(text) is not None
 
 
 def harmless(text: str, most: int) -> str:
