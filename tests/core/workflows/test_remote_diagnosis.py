@@ -157,8 +157,8 @@ def test_the_right_password_is_kept(server: SshServer, opened: Project, try_out:
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    """A server that takes keys only, and not many of them."""
-    config = "MaxAuthTries 2\nPasswordAuthentication no"
+    """A server that takes keys only, and not many of them, and allows one session in a connection."""
+    config = "MaxAuthTries 2\nPasswordAuthentication no\nMaxSessions 1"
     with servers.ssh_server(tmp_path_factory.mktemp("strict") / "d", config=config) as server:
         yield server
 
@@ -219,6 +219,14 @@ def test_a_wrong_passphrase(strict: SshServer, home: Path, tmp_path: Path, opene
     assert (step.key, step.reason) == ("login", "passphrase_wrong")
     assert step.text == "The passphrase does not open the key."
     assert "wrong phrase" not in repr(step)
+
+
+def test_a_server_that_allows_one_session(strict: SshServer, home: Path, try_out: Try) -> None:
+    trust(home, strict)
+    step = failed(try_out(spec_of(strict)))
+    assert (step.key, step.reason) == ("commands", "folder_one_session")
+    assert "MaxSessions" in step.advice
+    assert list(strict.shell.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

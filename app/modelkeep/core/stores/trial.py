@@ -59,7 +59,7 @@ class Pace(NamedTuple):
 
 class Obstacle(StoreFailed):
     """The place does not allow something. `reason` is one word: denied, missing, read_only, full, quota,
-    no_answer, taken, no_rename, garbled, failed; `about` is the path, `detail` what the system said."""
+    no_answer, taken, no_rename, garbled, one_session, failed; `about` is the path, `detail` what the system said."""
 
     def __init__(self, reason: str, about: str, detail: str = "") -> None:
         super().__init__(f"{about}: {reason}.", detail=detail)

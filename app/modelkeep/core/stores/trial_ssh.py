@@ -217,9 +217,17 @@ class ServerTrial(Trial):
         return written - (before + after) / 2
 
     def hashes(self, name: str, data: bytes) -> bool | None:
-        """Whether the server can hash what it got: True if it came to the same, None if it runs nothing."""
+        """Whether the server can hash what it got: True if it came to the same, None if it runs nothing.
+
+        Raises Obstacle("one_session") where that would need another connection.
+        """
         shell, gently = Shell(self.root, self._limits), _gently(self._progress)
-        shell.probe(self._link, gently)
+        try:
+            shell.probe(self._link, gently)
+        except ConnectionLost as error:
+            if not self._link.is_alive:
+                raise
+            raise Obstacle("one_session", self.root, error.detail) from error
         if not shell.can("md5sum"):
             return None
         said = shell.run(self._link, f"md5sum -- {shlex.quote('./' + name)}", gently)

@@ -143,6 +143,10 @@ SENTENCES: dict[str, Means] = {
         "Usually a start-up script of {user} there (.bashrc) prints a greeting. Let it do so only where a person"
         " sits, with this line at its top:\n[[ $- == *i* ]] || return",
     ),
+    "folder_one_session": Means(
+        "{host} allows one thing at a time in a connection, and Modelkeep needs several.",
+        "Ask its administrator to raise MaxSessions in the SSH server's settings; 10 is usual.",
+    ),
     "folder_denied": Means(
         "{who} may not make or change anything in {path}.",
         "Choose a folder that is yours, or ask the owner of this one to let you write there.{own}",
