@@ -134,7 +134,16 @@ def test_what_is_needed_since_the_plan_was_made_stays(shop: Project) -> None:
     builders.git(shop.root, "checkout", "--quiet", "v1", "--", "f.dvc", "d.dvc")
     gc.collect(shop, plan, yes=False)
     assert here(shop.root, *EVERY) == NOW | {"v1", "a of v1"}
-    broken = gc.plan_gc(shop, FORGET)
-    (shop.root / "f.dvc").write_bytes(b"")
-    with pytest.raises(Refused):
-        gc.collect(shop, broken, yes=False)
+
+
+def test_a_plan_that_was_stopped_is_stopped_again(shop: Project) -> None:
+    plan = gc.plan_gc(shop, FORGET)
+    place = _folder_whose_list_is_not_here(shop, "came meanwhile")
+    place.unlink()
+    for _ in range(2):
+        with pytest.raises(Refused, match="the list of files of e"):
+            gc.collect(shop, plan, yes=False)
+    (shop.root / "e.dvc").write_bytes(b"")
+    with pytest.raises(Refused, match=r"e\.dvc"):
+        gc.collect(shop, plan, yes=False)
+    assert here(shop.root, *EVERY) == set(EVERY)

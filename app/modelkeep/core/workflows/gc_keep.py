@@ -19,7 +19,7 @@ from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import Tree, visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.values import Output, Problem, Version, VersionKind
+from modelkeep.core.values import ObjectId, Output, Problem, Version, VersionKind
 from modelkeep.core.workflows import gc_sites, interrupted, publish_record
 from modelkeep.core.workflows.gc_manifests import Manifests
 from modelkeep.core.workflows.review import find_version
@@ -64,6 +64,7 @@ class Marking:
         self.advertised: Mapping[str, str] = {}
         self.sites: tuple[Project, ...] = (project,)
         self.notes: list[str] = []
+        self._taken: set[ObjectId] = set()
         self._manifests = Manifests(project, self.kept, self.notes, lenient=lenient)
 
     def mark(self, progress: Progress = SILENT) -> None:
@@ -196,8 +197,9 @@ class Marking:
         for problem in problems:
             raise _unreadable(problem.file, where, problem.reason)
         for out in outputs:
-            if not out.cached or out.oid is None:
+            if not out.cached or out.oid is None or (out.oid in self._taken and not out.files):
                 continue
+            self._taken.add(out.oid)
             self.kept.add(out.oid)
             if out.files:
                 self.kept.add_files((md5 for _, md5, _ in out.files), legacy=out.oid.legacy)
@@ -229,6 +231,7 @@ def _where(version: Version) -> str:
 def _unreadable(file: str, where: str, reason: str) -> Refused:
     return Refused(
         f"Nothing is removed, because {visible(file)} in {where} cannot be understood: {reason}",
-        hint="What it names is not known. Mend it, or choose a scope without that version.",
+        hint="What it names is not known. Mend it, or choose a scope without that version; --no-stash and "
+        "--no-reflog leave out what only these know.",
         paths=(file,),
     )

@@ -47,9 +47,9 @@ class Manifests:
                 lacking[oid] = named
             except InvalidFile as error:
                 raise self._refused(oid, named, error.reason) from error
-        self._wanted = {}
         if lacking:
             self._ask_remotes(lacking, progress)
+        self._wanted = {}  # not sooner: what could not be read is wanted again the next time
 
     def _take(self, manifest: Manifest) -> None:
         self._kept.add_files((entry.hash for entry in manifest.entries), legacy=manifest.oid.legacy)
