@@ -170,7 +170,7 @@ def _print_belongings(belongs: Sequence[cleaning.Belonging]) -> None:
 
 def _versions(one: cleaning.Belonging) -> str:
     if not one.path:
-        return "named by no version that is listed"
+        return "of no version that is known here"
     more = f" and {len(one.versions) - 3} more" if len(one.versions) > 3 else ""
     return ", ".join(one.versions[:3]) + more
 

@@ -26,7 +26,7 @@ from modelkeep.core.values import Change, Changes
 from modelkeep.core.workflows import gc_sites
 from modelkeep.core.workflows.gc_keep import Keep, Marking
 from modelkeep.core.workflows.gc_remote import Far, check_git, plan_far, remove_far
-from modelkeep.core.workflows.gc_story import Belonging, belongings
+from modelkeep.core.workflows.gc_story import Belonging, belongings, lists_in
 from modelkeep.core.workflows.journal import FOLDER
 
 __all__ = ["Belonging", "GcPlan", "Keep", "collect", "keep_days", "plan_gc", "purge", "set_keep_days", "undo"]
@@ -119,7 +119,7 @@ def plan_gc(
     days = keep_days(project)
     yard = _yard(project)
     expired = yard.expired(days)
-    here = {**found.garbage}
+    lists = lists_in(project.cache, found.garbage)
     progress = progress.child("Finding out what it belonged to")
     return GcPlan(
         keep=keep,
@@ -132,8 +132,8 @@ def plan_gc(
         temps=found.temps,
         staying=found.staying,
         young=found.young,
-        belongs=belongings(project, remove, marking.kept, here, progress),
-        stays=belongings(project, unproven, marking.kept, here, progress),
+        belongs=belongings(project, remove, marking.kept, lists, progress),
+        stays=belongings(project, unproven, marking.kept, lists, progress),
         expired=expired,
         expired_bytes=sum(sum(yard.content(pile.name).values()) for pile in expired),
         far=far,

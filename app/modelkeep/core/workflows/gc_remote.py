@@ -18,7 +18,10 @@ from modelkeep.core.progress import Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import Manifest, ObjectId
 from modelkeep.core.workflows.gc_keep import Marking
-from modelkeep.core.workflows.gc_story import Belonging, belongings
+from modelkeep.core.workflows.gc_story import Belonging, Hashes, belongings, lists_in
+
+
+_LISTS = 200  # lists of files that are read there, one by one, only to tell what they are of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,15 @@ def plan_far(
         remove = _garbage(garbage, marking.kept)
         here = project.cache.present(_oids(remove))
         where = store.store.describe()
-    cached = {oid.key for oid in here}
+        cached = {oid.key for oid in here}
+        told = belongings(project, remove, marking.kept, _lists(project, store, remove, cached), asking)
     return Far(
         remote=remote,
         where=where,
         listed=frozenset(listed),
         remove=remove,
         only_there={key: size for key, size in remove.items() if key not in cached},
-        belongs=belongings(project, remove, marking.kept, dict.fromkeys(cached, 0), progress),
+        belongs=told,
         staying=len(listed) - len(remove),
         young=len(young),
         force=force,
@@ -156,6 +160,12 @@ def check_git(project: Project, marking: Marking, force: bool, progress: Progres
 
 def _garbage(keys: Sizes, kept: Kept) -> Sizes:
     return {key: size for key, size in keys.items() if not kept.has_key(key)}
+
+
+def _lists(project: Project, store: ObjectStore, there: Sizes, cached: set[str]) -> Hashes:
+    """Reads lists of files in the cache, else on the remote."""
+    near, far = lists_in(project.cache, cached), lists_in(store, there, _LISTS)
+    return lambda oid: near(oid) or far(oid)
 
 
 def _oids(keys: Iterable[str]) -> list[ObjectId]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import UTC, datetime
 
 from modelkeep.core.engine.garbage import Kept, Sizes
+from modelkeep.core.engine.objectstore import ObjectStore
 from modelkeep.core.errors import ModelkeepError
 from modelkeep.core.formats.manifest import parse_manifest
 from modelkeep.core.nouns import dataclass
@@ -31,14 +32,13 @@ class Belonging:
 
 
 def belongings(
-    project: Project, objects: Sizes, kept: Kept, here: Sizes, progress: Progress
+    project: Project, objects: Sizes, kept: Kept, hashes: Hashes, progress: Progress
 ) -> tuple[Belonging, ...]:
-    """What `objects` belonged to. `here` are the keys at which lists of files can be read in the cache."""
+    """What `objects` belonged to. `hashes` gives the files of a folder, none where its list cannot be read."""
     if not objects:
         return ()
     left = dict(objects)
     told: list[Belonging] = []
-    hashes = _reader(project, here)
     for (path, oid), names in _contents(project, kept, progress).items():
         progress.check()
         keys = [oid.key]
@@ -77,16 +77,17 @@ def _may_go(out: Output, kept: Kept) -> bool:
     return out.cached and out.oid is not None and not kept.has_key(out.oid.key)
 
 
-def _reader(project: Project, here: Sizes) -> Hashes:
-    """The hashes of the files of a folder; none where its list is not here, or once there were too many."""
-    left = _MOST
+def lists_in(store: ObjectStore, here: Container[str], most: int = _MOST) -> Hashes:
+    """Reads the lists under the keys `here` of a store; none once there were too many, in entries or `most`."""
+    left, reads = _MOST, most
 
     def hashes(oid: ObjectId) -> Iterable[str]:
-        nonlocal left
-        if oid.key not in here or left <= 0:
+        nonlocal left, reads
+        if oid.key not in here or left <= 0 or reads <= 0:
             return ()
+        reads -= 1
         try:
-            entries = parse_manifest(project.cache.read(oid), oid, project.cache.name).entries
+            entries = parse_manifest(store.read(oid), oid, store.name).entries
         except ModelkeepError:
             return ()
         left -= len(entries)
