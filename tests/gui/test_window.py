@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import QMimeData, QModelIndex, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QAbstractButton, QLineEdit, QPlainTextEdit, QTreeView, QWidget
 
 import builders
@@ -185,6 +185,10 @@ def test_uncommitted_files_are_told_as_what_they_are(window, session, flowers, r
     assert shown["notes.txt"] == "+ added"
     assert shown["images"] == "− removed"
     assert shown["model.onnx"] == "~ changed"
+    sizes = {row[0]: row[2] for row in rows(window.details.changes.view)}
+    grown = len(b"weights three, not recorded") - len(b"weights two, longer")
+    assert sizes["model.onnx"] == f"+{grown} bytes"
+    assert sizes["images"].startswith("−")
 
 
 def test_facts_keep_their_room_when_activity_opens(window, session, rest):
@@ -344,8 +348,26 @@ def test_files_dropped_in_are_offered_for_adding(window, session, flowers, monke
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
+    entering = QDragEnterEvent(event.position().toPoint(), *_of_drag(event))
+    window.dragEnterEvent(entering)
+    assert window.drop_cue.isVisible() and entering.isAccepted()
+    window.dragLeaveEvent(QDragLeaveEvent())
+    assert not window.drop_cue.isVisible()
+    window.dragEnterEvent(entering)
     window.dropEvent(event)
+    assert not window.drop_cue.isVisible()
     assert asked == [(str(flowers / "new.bin"),)]
+
+
+def _of_drag(event):
+    return event.possibleActions(), event.mimeData(), event.buttons(), event.modifiers()
+
+
+def test_the_theme_that_holds_has_a_mark(window, session):
+    marks = {name: window.command[f"theme-{name}"] for name in ("system", "light", "dark")}
+    for name in ("dark", "dark", "light"):
+        marks[name].trigger()
+        assert [one for one, action in marks.items() if action.isChecked()] == [name]
 
 
 @pytest.mark.parametrize("answer", ["Stay", "Cancel jobs and close"])
@@ -495,6 +517,13 @@ def test_pull_over_unsaved_files_asks_and_keeps_them(window, session, rest, qtbo
         ("Run modelkeep publish --resume to send it again.", "Run “Resume” to send it again."),
         ("Fetch it first: modelkeep fetch a/b c.csv", "Fetch it first: “Fetch”"),
         ("Choose another name.", "Choose another name."),
+        ("Log in once: modelkeep login lab", "Log in once: “Log in to remote…”"),
+        (
+            "If same: modelkeep remote trust lab --fingerprint SHA256:a+/b",
+            "If same: run the test again, and trust",
+        ),
+        ("Let it be forgotten: ssh-keygen -R '[lab]:22'", "Let it be forgotten: “Forget this host…”"),
+        ("If right: modelkeep remote trust lab --address 'ssh://a b'", "If right: say so when you are asked"),
     ],
 )
 def test_advice_names_the_commands_of_the_window(hint, said):

@@ -6,13 +6,14 @@ Panels show what is here already and listen to the signals for the rest. Nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from modelkeep.core.errors import LoginNeeded
+from modelkeep.core.errors import LoginNeeded, ModelkeepError
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.values import (
@@ -42,6 +43,7 @@ class Facts(QObject):
     snapshots_changed = Signal()
     presence_changed = Signal()
     status_changed = Signal()
+    sizes_changed = Signal()
     failed = Signal(object)  # what could not be read: an exception
 
     def __init__(self, project: Project, jobs: Jobs, parent: QObject | None = None) -> None:
@@ -54,6 +56,8 @@ class Facts(QObject):
         self.remote_problem: Exception | None = None
         #: How many outputs of the workspace have data that no remote has.
         self.only_here = 0
+        #: How large those outputs are on the disk that differ from what is recorded, by path.
+        self.sizes: dict[str, int] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._presence: dict[str, Presence] = {}
 
@@ -146,6 +150,25 @@ class Facts(QObject):
     def _have_status(self, status: Status) -> None:
         self.status = status
         self.status_changed.emit()
+        changed = [one.output.path for one in status.outputs if one.state in (State.MODIFIED, State.NEW)]
+        if changed:
+            self._read("sizes", partial(self._measure, changed), self._have_sizes)
+        else:
+            self._have_sizes({})
+
+    def _measure(self, paths: list[str], progress: Progress) -> dict[str, int]:
+        """How large outputs are on the disk that differ from what is recorded."""
+        sizes = {}
+        for path in paths:
+            progress.check()
+            with suppress(ModelkeepError, OSError):  # what cannot be read has no size that is known
+                sizes[path] = self.project.workspace.measure(path)[1]
+        return sizes
+
+    def _have_sizes(self, sizes: dict[str, int]) -> None:
+        if sizes != self.sizes:
+            self.sizes = sizes
+            self.sizes_changed.emit()
 
     def _read_versions(self, progress: Progress) -> tuple[VersionList, Snapshot]:
         workspace = review.snapshot(self.project, WORKSPACE, progress)

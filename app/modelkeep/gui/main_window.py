@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QIcon
 from PySide6.QtWidgets import (
     QMainWindow,
     QSplitter,
@@ -33,7 +33,7 @@ from modelkeep.gui.panels.versions import VersionsPanel
 from modelkeep.gui.panels.welcome import WelcomePanel
 from modelkeep.gui.session import Session
 from modelkeep.gui.views import TreeTable
-from modelkeep.gui.widgets import Hairline, column, tool
+from modelkeep.gui.widgets import DropCue, Hairline, column, tool
 from modelkeep.gui.wording import translate
 from modelkeep.resources import resource
 
@@ -102,6 +102,7 @@ class MainWindow(QMainWindow):
             column(self.header, self.banner, Hairline(), self.upper, Hairline(), self.status, spacing=0)
         )
         self.setCentralWidget(middle)
+        self.drop_cue = DropCue(self)
 
     def _connect(self) -> None:
         session = self._session
@@ -304,17 +305,25 @@ class MainWindow(QMainWindow):
         return dialog.answer == "cancel" or not self._session.jobs.active()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _dropped(event):
+        paths, project = _dropped(event), self._session.project
+        if project is not None and paths:
+            name = wording.line(project.name)
+            self.drop_cue.show_text("add", translate("Window", "Drop to add to {name}").format(name=name))
+            event.acceptProposedAction()
+        elif len(paths) == 1 and paths[0].is_dir():
+            self.drop_cue.show_text("open", translate("Window", "Drop to open this project"))
             event.acceptProposedAction()
 
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.drop_cue.hide()
+
     def dropEvent(self, event: QDropEvent) -> None:
+        self.drop_cue.hide()
         paths = _dropped(event)
-        project = self._session.project
-        if project is not None:
-            event.acceptProposedAction()
+        event.acceptProposedAction()
+        if self._session.project is not None:
             commands.add(self._session, self, tuple(str(path) for path in paths))
-        elif len(paths) == 1 and paths[0].is_dir():
-            event.acceptProposedAction()
+        else:
             self._session.open(paths[0])
 
 

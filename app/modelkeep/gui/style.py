@@ -27,6 +27,7 @@ QFrame#option[look="held"] { border-color: $accent; }
 QFrame#step { background: transparent; border: 1px solid transparent; border-radius: 6px; }
 QFrame#step[look="now"] { background: $raised; border-color: $hairline; }
 QFrame#step[look="bad"] { background: $raised; border-color: $bad; }
+QFrame#drop { background: $raised; border: 2px dashed $accent; border-radius: 8px; }
 QFrame#chip { background: $hover; border: 0; border-radius: 4px; }
 
 QLabel[look="muted"] { color: $muted; }

@@ -300,6 +300,34 @@ class Badge(QWidget):
         self.clicked.emit()
 
 
+class DropCue(QFrame):
+    """Lies over the window while files are dragged into it, and says what letting go would do."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self.setObjectName("drop")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._icon = IconLabel("add", role="accent", size=40)
+        self._text = PlainLabel(size="large", bold=True, wrap=True)
+        self._text.setAlignment(ALIGN_CENTER)
+        layout = column(None, spacing=theme.GRID * 2)
+        layout.addWidget(self._icon, 0, ALIGN_CENTER)
+        layout.addWidget(self._text)
+        layout.addStretch(1)
+        self.setLayout(layout)
+        self.hide()
+
+    def show_text(self, meaning: str, text: str) -> None:
+        """Appear with a sentence."""
+        self._icon.set(meaning, "accent")
+        self._text.setText(text)
+        window = self.parentWidget()
+        assert window is not None
+        self.setGeometry(window.rect().marginsRemoved(QMargins(*(theme.GRID,) * 4)))
+        self.raise_()
+        self.show()
+
+
 def paint_icon(painter: QPainter, icon: QIcon, box: QRect, size: int = 16) -> None:
     """Paint `icon` in the middle of `box`."""
     spot = QRect(0, 0, size, size)

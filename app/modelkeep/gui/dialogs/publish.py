@@ -182,7 +182,7 @@ class PublishDialog(PlanningDialog):
     def _show_plan(self, plan: recipe.PublishPlan) -> None:
         if plan.version != self.name.text().strip() or self.is_pausing:
             return
-        self.view.clear(_summary(plan))
+        self.view.clear(_summary(plan, plan.remote in self._project.listings))
         for obstacle in plan.obstacles:
             kind = "error" if obstacle.blocks else "warning"
             self.view.add_remark(kind, obstacle.text, in_window(obstacle.fix))
@@ -214,9 +214,12 @@ def _counts(one: OutputStatus) -> str:
     return "  ".join(f"{sign}{wording.number(count)}" for count, sign in parts if count)
 
 
-def _summary(plan: recipe.PublishPlan) -> str:
+def _summary(plan: recipe.PublishPlan, asked: bool) -> str:
+    """How much has to be sent; `asked` says whether it is known what the remote has already."""
     if plan.remote is None:
         return ""
+    if not plan.files and not asked:
+        return translate("Publish", "What the remote does not have yet is sent.")
     if not plan.files:
         return translate("Publish", "No new data has to be sent.")
     return translate("Publish", "Up to {size} in {files} to send.").format(

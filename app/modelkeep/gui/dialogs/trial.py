@@ -83,22 +83,25 @@ class Trial(QObject):
 
     def _failed(self, error: Exception) -> None:
         """The test itself failed; it is told where it stood."""
+        title, hint = getattr(error, "title", "") or str(error), getattr(error, "hint", "")
+        self._end_here(title, hint, getattr(error, "detail", "") or "")
+
+    def _end_here(self, text: str, advice: str, detail: str = "") -> None:
         self._take()
         self._job = None
-        current = next((one for one in self.steps.rows if one.state is State.RUNNING), None)
-        current = current or next((one for one in self.steps.rows if one.state is State.WAITING), None)
+        rows = self.steps.rows
+        current = next((one for one in rows if one.state is State.RUNNING), None)
+        current = current or next((one for one in rows if one.state is State.WAITING), None)
         if current is not None:
-            title, hint = getattr(error, "title", "") or str(error), getattr(error, "hint", "")
-            detail = getattr(error, "detail", "") or ""
-            self.steps.take(Step(current.key, current.title, State.FAILED, title, hint, detail))
+            self.steps.take(Step(current.key, current.title, State.FAILED, text, advice, detail))
         self.steps.cancel()
         self.changed.emit()
         self.ended.emit()
 
     def _over(self, job: Job) -> None:
-        """Cancelled by somebody else: the window closes, or a question was cancelled with its job."""
+        """Cancelled by somebody else: a question was not answered, or the window closes."""
         if job is self._job and job.state is jobs.State.CANCELLED:
-            self._job = None
-            self.steps.cancel()
-            self.changed.emit()
-            self.ended.emit()
+            self._end_here(
+                translate("Trial", "What was asked here was not answered."),
+                translate("Trial", "Run the test again, or go back and choose another way to log in."),
+            )

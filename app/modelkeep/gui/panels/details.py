@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import is_
 from typing import Any
 
 from PySide6.QtCore import Qt
@@ -10,7 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QStackedWidget, QWidget
 
 from modelkeep.core.progress import Progress
-from modelkeep.core.values import WORKSPACE, Output, Snapshot, Status, Version
+from modelkeep.core.values import WORKSPACE, Output, Version
 from modelkeep.core.workflows import review
 from modelkeep.core.workflows.review import OutputVersion
 from modelkeep.gui import preview, signs, theme, wording
@@ -32,7 +33,7 @@ class DetailsPanel(QWidget):
         super().__init__()
         self._session, self._actions = session, actions
         self._sheet = FactSheet()
-        self._told_of: tuple[Snapshot | None, Snapshot | None, Status | None] = (None, None, None)
+        self._told_of: tuple[object, ...] = ()
         self._sheet.copied.connect(self._copy)
         self._buttons = QStackedWidget()
         self._for_version = self._button_row("restore", "compare", "export")
@@ -160,7 +161,12 @@ class DetailsPanel(QWidget):
     def _opened(self) -> None:
         facts = self._session.facts
         assert facts is not None
-        for signal in (facts.snapshots_changed, facts.presence_changed, facts.status_changed):
+        for signal in (
+            facts.snapshots_changed,
+            facts.presence_changed,
+            facts.status_changed,
+            facts.sizes_changed,
+        ):
             signal.connect(self._refresh)
         self._show()
 
@@ -268,13 +274,14 @@ class DetailsPanel(QWidget):
         if facts is None or snapshot is None:
             return
         if version == WORKSPACE and facts.status is None:
-            self._told_of = (None, None, None)
+            self._told_of = ()
             self.changes.show_loading()
             return
         before = facts.previous(version)
         older = facts.snapshot(before) if before else None
-        made_of = (snapshot, older, facts.status if version == WORKSPACE else None)
-        if all(new is known for new, known in zip(made_of, self._told_of, strict=True)):
+        status = facts.status if version == WORKSPACE else None
+        made_of = (snapshot, older, status, facts.sizes if status is not None else None)
+        if len(self._told_of) == len(made_of) and all(map(is_, made_of, self._told_of)):
             return  # they are shown already, and showing takes the window a moment
         self._told_of = made_of
         rows = altered(*made_of)
