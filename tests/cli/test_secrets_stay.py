@@ -80,9 +80,15 @@ def test_a_password_is_not_offered_to_an_address_that_changed(
         moved = ssh_server.url().replace(f":{ssh_server.port}/", f":{link.port}/")
         builders.set_default_remote(ready, moved)
         builders.track_file(ready, "b.bin", "b")
+        connections = link.connections
+        for extra in ((), ("--json",)):
+            done = cli(ready, "push", *extra)
+            assert done.returncode == 3 and b"remote trust storage --address" in done.stderr
+        assert link.connections == connections, "nothing connects before the user said so"
+        assert cli(ready, "remote", "trust", "storage", "--address").returncode == 0
         done = cli(ready, "push")
     assert done.returncode != 0 and str(link.port).encode() in done.stderr
-    assert b"Log in" in done.stderr
+    assert b"modelkeep remote trust storage --address" in done.stderr
 
 
 class Watch:

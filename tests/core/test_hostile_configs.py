@@ -202,6 +202,19 @@ def test_the_server_hears_the_password_of_its_own_address(folder: Path, server: 
     assert [kind for kind, *_ in person.asked if kind == "address"] == []
 
 
+@pytest.mark.parametrize("name", ["port", "user", "inherited", "port option", "keyfile", "new default"])
+def test_a_password_that_modelkeep_never_used_stays_where_it_was_made_for(
+    folder: Path, server: Recorder, name: str
+) -> None:
+    """Modelkeep is new here, and the address was changed before: the history tells."""
+    change(folder, {**ADDRESSES, **KEYS}[name], "commit", server)
+    careful = Person(moves=False)
+    stopped = use(folder, careful, server)
+    use(folder, Person(), server)
+    assert server.heard == []
+    assert isinstance(stopped, AddressChanged) == (name != "new default")
+
+
 def test_yes_is_kept_and_a_way_back_is_a_question_again(folder: Path, server: Recorder) -> None:
     know(folder, server)
     _write(folder, ADDRESSES["port"].text, server)

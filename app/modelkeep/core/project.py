@@ -286,14 +286,14 @@ class Project:
         """The user@host:port a login for the remote is bound to; None where no login exists."""
         return login_address(self.remote_spec(name))
 
-    def changed_address(self, name: str | None, config: Config | None = None) -> AddressChange | None:
+    def changed_address(self, name: str | None) -> AddressChange | None:
         """What `check_address` would ask, or None. Asks nobody."""
-        return self._addresses.changed(self._place(name, config))
+        return self._addresses.changed(self._place(name, None))
 
     def check_address(self, name: str | None = None, config: Config | None = None) -> None:
-        """Raise AddressChanged if a remote leads elsewhere than when it was last used and the user, who is
-        asked, does not want that. `using_remote` does it by itself."""
-        self._addresses.check(self._place(name, config))
+        """Raise AddressChanged if a remote leads elsewhere than last time and the user, when asked, says no."""
+        place = self._place(name, config)
+        self._addresses.check(place, lambda: self._earlier_address(place))
 
     def accept_address(self, name: str | None, address: str = "") -> Place:
         """The user's own word that a remote's address, or `address` of another version, is right."""
@@ -312,12 +312,22 @@ class Project:
         is_default = remote == self.config.default_remote and address == current
         return Place(remote, address, current, is_default)
 
+    def _earlier_address(self, place: Place) -> str | None:
+        """Where a remote led in an earlier version, if a password of the user waits for it: it may be for there."""
+        held = self.config.held(place.remote, "password")
+        if held is None or held.level == "repo" or self.history is None:
+            return None
+        for old in self.history.old_configs():
+            with suppress(ModelkeepError):
+                found = address_of(self.remote_spec(place.remote, self.config_with(old.data)))
+                if old.path == ".dvc/config" and found != place.address:
+                    return found
+        return None
+
     @contextmanager
     def using_remote(self, name: str | None = None, config: Config | None = None) -> Iterator[ObjectStore]:
-        """A remote for the use of one thread; connects at its first call. Idle connections are kept.
-
-        Raises AddressChanged before anything connects.
-        """
+        """A remote for the use of one thread; connects at its first call, after `check_address`. Idle
+        connections are kept."""
         spec = self.remote_spec(name, config)
         remote = self.remote_config(name, config)
         if remote.flag("version_aware") or remote.flag("worktree"):

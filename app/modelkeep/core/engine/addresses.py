@@ -19,6 +19,7 @@ from modelkeep.core.formats.config import Config
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.settings import KnownAddresses, KnownLogins
 from modelkeep.core.stores.base import RemoteSpec
+from modelkeep.core.stores.registry import login_address
 from modelkeep.core.values import Secret
 
 #: (remote, old address, new address) -> whether the user takes the new one. May block; may raise Refused.
@@ -87,15 +88,24 @@ class AddressBook:
         right = known[0] == place.address if place.is_of_today else place.address in known
         return None if right else AddressChange(place.remote, known[0], place.address)
 
-    def check(self, place: Place) -> None:
-        """Raise AddressChanged unless the place is the known one, or the user takes it now."""
+    def check(self, place: Place, earlier: Callable[[], str | None]) -> None:
+        """Raise AddressChanged unless the place is the known one, or the user takes it now.
+
+        `earlier` is asked at the first use of a remote for an address it had before that counts as known.
+        """
         before = self._answers
+        if place.is_of_today and not KnownAddresses.load().of(self._root, place.remote):
+            self._begin(place, earlier())
         if self._change(place) is not None:
             with self._asking:
                 change = self._change(place)
                 if change is not None:
                     self._settle(change, is_new=self._answers == before)
         self.accept(place)
+
+    def _begin(self, place: Place, address: str | None) -> None:
+        if address is not None:
+            self.accept(place._replace(address=address, current=address, is_default=False))
 
     def _change(self, place: Place) -> AddressChange | None:
         """As `changed`; but at the first use of a remote, what older versions call it is as new as all of it."""
@@ -147,8 +157,22 @@ def password_in_config(
         is_own = _is_own_word(config, held.remote)
         if held.level in _OWN_LEVELS and not is_own:
             continue
-        if (is_own and held.level != "repo") or KnownLogins.load().is_same(root, held.remote, address):
+        if is_own and held.level != "repo":
             return held.secret
+        if first_login(root, held.remote, one.name) in (None, address):
+            KnownLogins.load().is_same(root, held.remote, address)  # from now on it is for this server
+            return held.secret
+    return None
+
+
+def first_login(root: Path, *names: str) -> str | None:
+    """The server (user@host:port) that a password of these remotes was for at their first use, None before it."""
+    for name in names:
+        if (known := KnownLogins.load().of(root, name)) is not None:
+            return known
+    for name in names:
+        if addresses := KnownAddresses.load().of(root, name):
+            return login_address(RemoteSpec.parse(addresses[-1])) or ""
     return None
 
 

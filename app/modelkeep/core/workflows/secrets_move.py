@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from modelkeep.core.engine.addresses import first_login
 from modelkeep.core.engine.configuration import change_config, read_levels
 from modelkeep.core.errors import KeyringUnavailable, ModelkeepError, NotFound, Refused, StoreFailed
 from modelkeep.core.formats.remoteurl import split_password
@@ -15,9 +16,6 @@ from modelkeep.core.keyfile import look_at
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.project import Project
-from modelkeep.core.settings import KnownLogins
-from modelkeep.core.stores.base import RemoteSpec
-from modelkeep.core.stores.registry import login_address
 from modelkeep.core.values import Change, Changes, Secret
 from modelkeep.core.workflows.secrets_scan import (
     KEYRING,
@@ -206,13 +204,9 @@ def _without(finding: Finding, sections: dict[str, dict[str, str]]) -> str | Non
 def vault_name(project: Project, finding: Finding) -> str:
     """What the keyring binds a secret to: user@host:port, or the fingerprint of the key it unlocks.
 
-    A password belongs to the server the remote led to when it was used last, whatever the repository says since.
+    A password belongs to the server the remote led to at its first use, whatever the repository says since.
     """
     if finding.key == "passphrase":
         key = look_at(key_file(project, finding.remote))
         return key.mark if key is not None else ""
-    known = KnownLogins.load().of(project.root, finding.remote)
-    change = None if known else project.changed_address(finding.remote)
-    if change is not None and change.remote == finding.remote:
-        known = login_address(RemoteSpec.parse(change.old))
-    return known or project.address(finding.remote) or ""
+    return first_login(project.root, finding.remote) or project.address(finding.remote) or ""
