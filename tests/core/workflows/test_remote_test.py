@@ -21,8 +21,10 @@ from modelkeep.core.project import Project
 from modelkeep.core.stores import trial_ssh
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.trial import FolderTrial, Obstacle
-from modelkeep.core.workflows import data, remote_checks
+from modelkeep.core.values import Secret
+from modelkeep.core.workflows import data, remote_checks, storage
 from modelkeep.core.workflows.remote_test import STEPS, State, Step, run_test, steps_for
+from modelkeep.core.workflows.storage import Draft
 from remote_trial import Try, failed, needs_root, spec_of, trust
 from servers import SshServer
 
@@ -85,6 +87,22 @@ def test_the_path_as_the_administrator_sees_it_is_told_from_the_one_inside(
     assert (step.key, step.reason) == ("folder", "folder_jail")
     assert "/data/store can be made (/data is there)" in step.text
     assert f"ssh://{server.sftp_only.user}@127.0.0.1:{server.port}/data/store" in step.advice
+
+
+@needs_root
+def test_a_password_that_was_chosen_is_tried_though_a_key_fits(
+    server: SshServer, home: Path, opened: Project
+) -> None:
+    shutil.copy(server.key, home / ".ssh/id_ed25519")
+    address = f"{server.shell.user}@127.0.0.1:{server.port}"
+    found = {}
+    for login in ("auto", "password"):
+        draft = Draft("x", server.url(), "ssh", login=login)
+        storage.offer(opened, draft, Secret(servers.PASSWORD))
+        steps = run_test(opened, spec=draft.spec(), limits=SHORT)
+        found[login] = next(step.detail for step in steps if step.key == "login")
+        assert (opened.vault.get(address) is not None) == (login == "password")
+    assert found["auto"].startswith("key ") and found["password"] == "password"
 
 
 def test_a_clock_that_is_off_is_a_word_of_warning(

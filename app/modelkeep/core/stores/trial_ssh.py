@@ -29,6 +29,8 @@ from modelkeep.core.stores.ssh_keys import Keys
 from modelkeep.core.stores.ssh_shell import Shell
 from modelkeep.core.stores.trial import Obstacle, Pace, Space, Thing, Trial
 
+#: The value of the spec's option `keys` where a password shall be tried, though a key may open the door too.
+NO_KEYS = "none"
 _RMDIR = 15
 _READ_ONLY = 0x1
 _MOST_PIECES = 64  # under way at once
@@ -88,7 +90,10 @@ class ServerTrial(Trial):
 
     def connect(self, reached: Callable[[str, str], None]) -> None:
         """Connect and log in; `reached(stage, fact)` is called on the way. Raises what the connection does."""
-        keys = Keys(self._spec.options.get("keyfile", ""), self._spec.options.get("allow_agent") != "false")
+        options = self._spec.options
+        keys = Keys(
+            options.get("keyfile", ""), options.get("allow_agent") != "false", options.get("keys") == NO_KEYS
+        )
         route = resolve(self._spec.host, self._spec.user, self._spec.port)
         self._connection = Connection(route, keys, self._login, self._limits, self._progress, reached=reached)
 

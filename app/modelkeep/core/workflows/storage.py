@@ -87,6 +87,8 @@ class Draft:
             check_place(Path(os.path.realpath(path)))
             return RemoteSpec("local", path=str(path))
         options = {"keyfile": os.path.expanduser(self.keyfile)} if self.keyfile else {}
+        if self.login == "password":
+            options = {"keys": "none"}  # else a key that fits would leave the password untried
         return RemoteSpec.parse(self.url, options)
 
 
