@@ -20,7 +20,6 @@ from modelkeep.core.values import Manifest, ObjectId
 from modelkeep.core.workflows.gc_keep import Marking
 from modelkeep.core.workflows.gc_story import Belonging, Hashes, belongings, lists_in
 
-
 _LISTS = 200  # lists of files that are read there, one by one, only to tell what they are of
 
 
