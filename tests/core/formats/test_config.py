@@ -125,18 +125,19 @@ def test_secrets_are_found_but_never_shown(level: str) -> None:
     found = remote(f"password = {PASSWORD}\n", level)
     one = found.remote("r")
     assert one.secrets == ((level, "password"),) and found.secrets() == ((level, 'remote "r"', "password"),)
-    secret = one.secret("password")
-    assert secret is not None and secret.reveal() == PASSWORD
+    held = found.held("R", "password")
+    assert held is not None and held.secret.reveal() == PASSWORD and held[:2] == ("r", level)
     assert PASSWORD not in repr(one) + repr(found) + str(one.options) + str(
         found.get('remote "r"', "password")
     )
 
 
 def test_a_password_in_the_url_is_cut_out() -> None:
-    one = remote("", url="ssh://bob:p%40ss:w@host:22/data").remote("r")
+    found = remote("", url="ssh://bob:p%40ss:w@host:22/data")
+    one = found.remote("r")
     assert one.url == "ssh://bob@host:22/data" and "p%40ss" not in repr(one)
-    secret = one.secret("password")
-    assert secret is not None and secret.reveal() == "p@ss:w"
+    held = found.held("r", "password")
+    assert held is not None and held.secret.reveal() == "p@ss:w"
     assert tuple(one.ssh_address) == ("bob", "host", 22, "/data")
 
 
@@ -145,13 +146,15 @@ def test_a_password_in_the_url_is_cut_out() -> None:
 
 def test_remotes_inherit_from_each_other() -> None:
     text = "['remote \"a\"']\nurl = ssh://h/base\nuser = bob\nport = 1\n['remote \"b\"']\nurl = remote://A/sub/x\nuser = eve\n"
-    found = config(text, local="['remote \"a\"']\npassword = x\n").remote("b")
+    merged = config(text, local="['remote \"a\"']\npassword = x\n")
+    found = merged.remote("b")
     assert (found.url, found.kind, found.options) == (
         "ssh://h/base/sub/x",
         "ssh",
         {"user": "eve", "port": "1"},
     )
-    assert found.secret("password") is not None
+    held = merged.held("b", "password")
+    assert held is not None and held[:2] == ("a", "local"), "it stands at the remote it was made for"
     assert tuple(found.ssh_address) == ("eve", "h", 1, "/base/sub/x")
 
 

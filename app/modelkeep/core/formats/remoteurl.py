@@ -86,17 +86,6 @@ class RemoteConfig:
         """(level, key) of the secrets in config files, for the report."""
         return tuple((level, key) for level, key, _ in self.held)
 
-    def secret(self, key: str) -> Secret | None:
-        """The secret in force under `key`, or None. A password in the URL counts when no key holds one.
-
-        It may be used for this remote's own address only.
-        """
-        for wanted in (key, "url") if key == "password" else (key,):
-            for _, name, secret in reversed(self.held):
-                if name == wanted:
-                    return secret
-        return None
-
     @property
     def ssh_address(self) -> SshAddress:
         """User, host, port and absolute path of an `ssh://` remote; DVC's keys win over the URL's parts.

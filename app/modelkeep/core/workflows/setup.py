@@ -22,7 +22,6 @@ from modelkeep.core.errors import (
     Unsupported,
     UsageError,
 )
-from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import Tree
 from modelkeep.core.patterns import pattern
 from modelkeep.core.progress import SILENT, Progress
@@ -36,16 +35,6 @@ _DVCIGNORE = b"""# Add patterns of files dvc should ignore, which could improve
 """
 _GITIGNORE = b"/config.local\n/tmp\n/cache\n"
 _NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class FoundSecret:
-    """A secret in a config file: where it stands, never what it is."""
-
-    level: str
-    section: str
-    key: str
-    in_git: bool
 
 
 # -- projects ------------------------------------------------------------------------------------------
@@ -293,21 +282,6 @@ def trust_host(project: Project, name: str | None, fingerprint: str, progress: P
     except (LoginNeeded, LoginFailed) as error:  # the key was remembered before anything was asked
         said = f"{error.title} Log in once: modelkeep login {project.remote_config(name).name}"
     return Changes(Change.CONFIG, "The host key is known now.", notes=(said,))
-
-
-def secrets_in_config(project: Project) -> tuple[FoundSecret, ...]:
-    """Every secret that stands in a DVC config file; `in_git` where Git would publish it."""
-    return tuple(
-        FoundSecret(level, section, key, in_git=level == "repo")
-        for level, section, key in project.config_secrets()
-    )
-
-
-def migrate_secrets(project: Project, progress: Progress = SILENT) -> Changes:
-    """Move what is secret out of config files; see secrets_move."""
-    from modelkeep.core.workflows.secrets import migrate
-
-    return migrate(project, progress=progress)
 
 
 def trust_project(project: Project, trusted: bool = True) -> None:
