@@ -90,7 +90,7 @@ def test_a_round_without_questions_is_a_message(server: HostileServer) -> None:
     server.script = Script(["keyboard-interactive"], rounds=[push, Round([], None)])
     login = servers.Login()
     log_in(server, login)
-    assert login.said == ["127.0.0.1 says: Duo\nPushed a request to your phone …"]
+    assert login.said == ["127.0.0.1 says: Duo\nPushed a request to your phone …", "", ""]
     assert login.asked == [] and server.seen.secrets == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 
 from modelkeep.core.errors import AddressChanged, LoginNeeded, UnknownHost
 from modelkeep.core.paths import visible
-from modelkeep.core.progress import Progress, Reading
+from modelkeep.core.progress import Cancelled, Progress, Reading
 from modelkeep.core.values import Secret
 
 _SCREEN = threading.Lock()
@@ -95,6 +96,24 @@ def _line(reading: Reading, pace: _Pace) -> str:
     return "  ".join(part for part in parts if part)
 
 
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Have the screen for a question. While a command works, Ctrl+C only asks it to stop; a person who waits at a
+    question wants out at once. Raises Cancelled."""
+    with _SCREEN:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are not ours there
+            return
+        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            yield
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            raise Cancelled from None
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+
 def _answer(question: str, is_shown: bool) -> str:
     if not is_shown:
         return getpass.getpass(f"  {question} ")
@@ -113,7 +132,7 @@ class TerminalQuestions:
                 address,
                 hint="Log in once: modelkeep login REMOTE --password-stdin < FILE (or in a terminal).",
             )
-        with _SCREEN:
+        with _asking():
             if attempt > 1:
                 print("\rThe server did not accept that password.", file=sys.stderr)
             text = getpass.getpass(f"\r{visible(prompt) or f'Password for {address}'}: ".replace(":: ", ": "))
@@ -123,7 +142,7 @@ class TerminalQuestions:
         """What unlocks a key file, or None to go on without that key."""
         if not sys.stdin.isatty():
             return None
-        with _SCREEN:
+        with _asking():
             if attempt > 1:
                 print("\rThat passphrase does not open the key.", file=sys.stderr)
             text = getpass.getpass(f"\rPassphrase for {visible(keyfile)}: ")
@@ -139,7 +158,7 @@ class TerminalQuestions:
                 detail="\n".join(visible(text) for text, _ in prompts),
                 hint="The server asks more than a password: run this in a terminal, or log in with a key.",
             )
-        with _SCREEN:
+        with _asking():
             print(f"\r{address} asks:", file=sys.stderr)
             for line in [title, *instructions.splitlines()]:
                 if line.strip():
@@ -151,14 +170,15 @@ class TerminalQuestions:
         """Print a sentence between the lines of the progress, if anybody reads them."""
         if text and sys.stderr.isatty():
             with _SCREEN:
-                width = shutil.get_terminal_size().columns - 1
-                print("\r" + " " * width + f"\r{visible(text)}", file=sys.stderr)
+                print("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r", end="", file=sys.stderr)
+                for line in text.splitlines():
+                    print(visible(line), file=sys.stderr)
 
     def trust_host(self, host: str, key_type: str, fingerprint: str) -> str:
         """Show an unknown host's fingerprint; anything but a plain yes means no."""
         if not sys.stdin.isatty():
             raise UnknownHost(host, key_type, fingerprint)
-        with _SCREEN:
+        with _asking():
             print(
                 f"\rThe identity of {visible(host)} is not known yet. It presents the {key_type} key\n"
                 f"  {fingerprint}\nCompare it with the one its administrator gives you.",
@@ -175,7 +195,7 @@ class TerminalQuestions:
         """Tell both addresses of a remote; anything but a plain yes means no."""
         if not sys.stdin.isatty():
             raise AddressChanged(remote, old, new)
-        with _SCREEN:
+        with _asking():
             print(
                 f"\rThis project now stores its data at {visible(new)}\n  instead of {visible(old)} (remote {visible(remote)}).",
                 file=sys.stderr,

@@ -50,7 +50,10 @@ class Interview:
             if isinstance(said, Answer):
                 self._judge(said)
                 return said
-            said = self._auth.respond(self._answers(said))
+            answers = self._answers(said)
+            said = self._auth.respond(answers)
+            if not answers:
+                self._provider.say("")  # whatever it told to do has been done
         raise self._too_much("asks without end")
 
     def _judge(self, said: Answer) -> None:
