@@ -25,7 +25,7 @@ Show = Callable[[], int | None]
 
 def versions(project: Project, arguments: argparse.Namespace, progress: Progress) -> Show:
     """Tags, branches (and commits) with what they hold; or the artifacts that GTO tags name."""
-    listed = review.versions(project, progress)
+    listed = review.versions(project, progress, commits=arguments.commits)
     if arguments.artifacts:
         return _artifacts(registry.artifacts(listed.tags), arguments)
     chosen: list[Version] = []

@@ -20,8 +20,12 @@ _UNSEEN = re.compile(
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
-    print(json_text(value, indent=2))
+    """One JSON document on standard output; of a list, each item on a line of its own."""
+    if not isinstance(value, list) or not value:
+        print(json_text(value, indent=2))
+        return
+    lines = ",\n".join(f"  {json_text(item)}" for item in value)
+    print(f"[\n{lines}\n]")
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:

@@ -61,6 +61,11 @@ def safe_relpath(text: str, *, inside_data: bool = False) -> str:
     return text
 
 
+def is_plain(text: str) -> bool:
+    """Whether `text` is made of such ordinary names that it is normalised, and needs no closer look anywhere."""
+    return _PLAIN.fullmatch(text) is not None
+
+
 def _check_component(part: str, shown: str) -> None:
     if part in ("", ".", ".."):
         raise UnsafePath(f"The path {shown} contains an empty, '.' or '..' part.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import builders
-from modelkeep.core.engine import catalogue as catalogue_module
+from modelkeep.core.engine import catalogue_plain
 from modelkeep.core.engine.catalogue import Catalogue
 from modelkeep.core.engine.history import History
 from modelkeep.core.values import Kind, Snapshot, Version, VersionKind
@@ -152,13 +152,13 @@ def test_200_tags_parse_each_metafile_once(project: Path, monkeypatch: pytest.Mo
     with open(project.parent / "stream", "rb") as stream:
         subprocess.run(["git", "fast-import", "--quiet"], cwd=project, stdin=stream, check=True)
     parsed: list[str] = []
-    real = catalogue_module.parse_metafile
+    real = catalogue_plain.parse_metafile
 
     def counting(data: bytes, path: str) -> object:
         parsed.append(path)
         return real(data, path)
 
-    monkeypatch.setattr(catalogue_module, "parse_metafile", counting)
+    monkeypatch.setattr(catalogue_plain, "parse_metafile", counting)
     history = History.open(project)
     tags = history.versions().tags
     catalogue = Catalogue(history)
@@ -170,6 +170,8 @@ def test_200_tags_parse_each_metafile_once(project: Path, monkeypatch: pytest.Mo
     assert found["refs/tags/v5"].find("d1/f5") != found["refs/tags/v4"].find("d1/f5")
     catalogue.snapshots(tags)
     assert len(parsed) == 20 + 199
+    monkeypatch.setattr(catalogue_plain.PlainVersions, "read", lambda *_: {})
+    assert Catalogue(history).snapshots(tags) == found  # by the rules for all versions
     assert taken < 2  # far more than it takes, far less than a git per tag
 
 

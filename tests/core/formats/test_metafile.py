@@ -174,3 +174,30 @@ def test_other_outputs_are_kept_and_new_ones_appended() -> None:
 def test_cloud_versioned_outputs_are_not_written() -> None:
     with pytest.raises(Unsupported, match="cloud"):
         update_metafile(CLOUD.encode(), "d.dvc", [Recorded("d", ObjectId(A, is_dir=True), 1, 1)])
+
+
+@pytest.mark.parametrize("file", ["a.dvc", "models/a.dvc", "data.d/b-c/a.dvc", ".hidden/a.dvc", "한글/a.dvc"])
+@pytest.mark.parametrize(
+    "name", ["model-00.bin", "a", "images", "yes", "Null", "y", "b.dvc", "dvc.yaml", "a..b"]
+)
+@pytest.mark.parametrize(
+    "text", ["{a}\n  size: 1", "{a}.dir\n  size: 3\n  nfiles: 2", "{a}\n  size: 0\n  isexec: true"]
+)
+def test_the_quick_reading_of_the_plain_form_says_what_the_full_one_says(
+    file: str, name: str, text: str
+) -> None:
+    plain = f"outs:\n- md5: {text.format(a=A)}\n  hash: md5\n  path: {name}\n"
+    assert _read(plain, file) == _read(f"{plain}\n# a comment, so it is not that form\n", file)
+
+
+@pytest.mark.parametrize("digits", ["1" * 32, "1" * 31 + "e", "0b" + "1" * 30, "1e" + "2" * 30])
+def test_the_quick_reading_leaves_what_yaml_takes_for_a_number(digits: str) -> None:
+    plain = f"outs:\n- md5: {digits}\n  size: 1\n  hash: md5\n  path: a\n"
+    assert _read(plain, "a.dvc") == _read(f"{plain}# a comment\n", "a.dvc")
+
+
+def _read(text: str, file: str) -> object:
+    try:
+        return parse_metafile(text.encode(), file)
+    except InvalidFile as error:
+        return error.reason

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from modelkeep.core.engine.catalogue_plain import PlainVersions
 from modelkeep.core.engine.catalogue_trees import Found, Trees
 from modelkeep.core.engine.history import History
-from modelkeep.core.engine.history_objects import Objects, find
+from modelkeep.core.engine.history_objects import GitObject, Objects, find
 from modelkeep.core.errors import InvalidFile, ModelkeepError
 from modelkeep.core.formats.ignore import IgnoreRules, has_rules
 from modelkeep.core.formats.metafile import parse_metafile
@@ -43,6 +44,7 @@ class Catalogue:
     def __init__(self, history: History) -> None:
         self._history = history
         self._lock = threading.Lock()
+        self._plain = PlainVersions()
         self._trees = Trees()
         self._metafiles: dict[Found, _Parsed] = {}
         self._pipelines: dict[tuple[Found, str | None], list[_Pipeline]] = {}
@@ -59,11 +61,15 @@ class Catalogue:
             return {}
         with self._lock, self._history.objects() as objects:
             commits = list(dict.fromkeys(version.commit for version in versions))
-            roots = dict(zip(commits, self._roots(objects, commits), strict=True))
-            new = [root for root in dict.fromkeys(roots.values()) if root and root not in self._contents]
-            self._trees.load(objects, new)
-            texts = self._read_metafiles(objects, new)
-            for root in new:
+            tops = self._roots(objects, commits)
+            roots = {commit: top.id if top else "" for commit, top in zip(commits, tops, strict=True)}
+            new = {top.id: top for top in tops if top and top.id not in self._contents}
+            plain = self._plain.read(objects, list(new.values()), progress)
+            self._contents |= {root: _Parsed(outputs) for root, outputs in plain.items()}
+            others = [root for root in new if root not in plain]
+            self._trees.load(objects, others)
+            texts = self._read_metafiles(objects, others)
+            for root in others:
                 progress.check()
                 self._contents[root] = _Reader(self, objects, root, texts).read()
             return {one.key: self._snapshot(one, roots[one.commit]) for one in versions}
@@ -94,14 +100,15 @@ class Catalogue:
         contents = self._contents[root]
         return Snapshot(version, contents.outputs, contents.problems)
 
-    def _roots(self, objects: Objects, commits: Sequence[str]) -> list[str]:
-        """The tree of the project's folder in each commit, "" where it does not exist."""
+    def _roots(self, objects: Objects, commits: Sequence[str]) -> list[GitObject | None]:
+        """The tree of the project's folder in each commit, None where it does not exist."""
         prefix = self._history.prefix.rstrip("/")
-        if not prefix:
-            found = objects.read([f"{commit}^{{tree}}" for commit in commits])
-            return [one.id if one is not None else "" for one in found]
-        entries = [find(objects, commit, prefix) for commit in commits]
-        return [one.id if one is not None and one.is_tree else "" for one in entries]
+        if "\n" in prefix:  # git is asked by lines
+            entries = [find(objects, commit, prefix) for commit in commits]
+            found = objects.read([one.id if one is not None else "" for one in entries])
+        else:
+            found = objects.read([f"{commit}:{prefix}" for commit in commits])
+        return [one if one is not None and one.type == "tree" else None for one in found]
 
     def _read_metafiles(self, objects: Objects, roots: Iterable[str]) -> dict[str, bytes | None]:
         """The texts of all metafiles below `roots` that were not parsed before, each read once."""

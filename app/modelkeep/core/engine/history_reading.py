@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from modelkeep.core.engine import history_objects, history_refs, history_trust
 from modelkeep.core.engine.history_process import GitProgram
-from modelkeep.core.errors import NotFound, Refused
+from modelkeep.core.errors import NotFound, Refused, UnsafePath
 from modelkeep.core.nouns import replace
-from modelkeep.core.paths import visible
+from modelkeep.core.paths import read_small, visible
 from modelkeep.core.patterns import pattern
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.values import Version, VersionKind, VersionList
@@ -31,6 +31,7 @@ _ID = pattern(r"[0-9a-fA-F]{4,64}")
 _FULL_ID = pattern(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _REF_ROOTS = ("refs/tags", "refs/heads", "refs/remotes")
 _TRACKED = ("*.dvc", "dvc.yaml", "dvc.lock")
+_PLAIN_REF = pattern(r"refs/heads/\w[\w-]*(?:[./]\w[\w-]*)*")
 _GLOB = pattern(r"[*?\[\]\\]")
 
 
@@ -96,9 +97,31 @@ class ReadableHistory:
 
     def head(self) -> tuple[str | None, str]:
         """(the branch that is checked out or None, the commit or "" while there is none)."""
-        ref = self._git.call("symbolic-ref", "--quiet", "HEAD", what="read HEAD", ok=(0, 1)).out
-        name = os.fsdecode(ref).removesuffix("\n").removeprefix("refs/heads/")
-        return name or None, self._commit_id("HEAD") or ""
+        ref, commit = self._head_file()
+        if ref is None:
+            out = self._git.call("symbolic-ref", "--quiet", "HEAD", what="read HEAD", ok=(0, 1)).out
+            ref = os.fsdecode(out).removesuffix("\n")
+        return ref.removeprefix("refs/heads/") or None, commit or self._commit_id("HEAD") or ""
+
+    def _head_file(self) -> tuple[str | None, str]:
+        """(the ref that HEAD names or "", the commit), as far as Git's own files say so plainly; else None and "".
+
+        Two files are read in a fraction of the time that a process takes, and every look at a project asks.
+        """
+        try:
+            text = read_small(self.git_dir / "HEAD").decode().removesuffix("\n")
+            if _FULL_ID.fullmatch(text):
+                return "", text
+        except (OSError, UnicodeDecodeError, UnsafePath):
+            return None, ""
+        ref = text.removeprefix("ref: ")
+        if not _PLAIN_REF.fullmatch(ref):
+            return None, ""
+        try:
+            commit = read_small(self.common_dir / ref).decode().removesuffix("\n")
+        except (OSError, UnicodeDecodeError, UnsafePath):  # packed, or there is no commit yet
+            return ref, ""
+        return ref, commit if _FULL_ID.fullmatch(commit) else ""
 
     def versions(self, *, commits_limit: int = 200) -> VersionList:
         """All tags, branches and remote branches, and the newest commits that touched tracked data."""
@@ -110,7 +133,7 @@ class ReadableHistory:
             history_refs.newest_first(groups.get(VersionKind.TAG, ())),
             history_refs.newest_first(groups.get(VersionKind.BRANCH, ())),
             history_refs.newest_first(groups.get(VersionKind.REMOTE_BRANCH, ())),
-            self._data_commits(commits_limit),
+            self._data_commits(commits_limit) if commits_limit else (),
         )
 
     def resolve(self, text: str) -> Version:

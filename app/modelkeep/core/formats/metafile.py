@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from modelkeep.core.errors import InvalidFile, Unsupported
 from modelkeep.core.formats.entries import (
     ARTIFACT,
     OUT,
+    Content,
     check_keys,
     check_trackable,
     content_of,
@@ -24,7 +26,7 @@ from modelkeep.core.formats.entries import (
 )
 from modelkeep.core.formats.yamldoc import dump_yaml, load_for_update, load_yaml
 from modelkeep.core.nouns import dataclass
-from modelkeep.core.paths import visible
+from modelkeep.core.paths import is_plain, visible
 from modelkeep.core.values import ObjectId, Output
 
 _TOP: dict[str, Any] = {
@@ -32,6 +34,13 @@ _TOP: dict[str, Any] = {
     "meta": object, "always_changed": bool, "desc": str,
 }  # fmt: skip
 _DEP: dict[str, Any] = {**ARTIFACT, "repo": dict, "db": dict, "fs_config": dict}
+#: The whole text of a metafile as `dvc add` writes it. A hash that YAML would take for a number is not among them.
+_PLAIN = re.compile(
+    rb"outs:\n- md5: (?=[0-9]*[a-f])(?!0b|[0-9]*e[0-9]*(?:\.dir)?\n)([0-9a-f]{32})(\.dir)?\n"
+    rb"  size: (0|[1-9][0-9]{0,17})\n(?:  nfiles: (0|[1-9][0-9]{0,17})\n)?(?:  isexec: (true)\n)?"
+    rb"  hash: md5\n  path: ([A-Za-z_][A-Za-z0-9_.-]*)\n"
+)
+_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _CONTENT_KEYS = ("md5", "size", "nfiles", "isexec", "hash")
 _DEFAULTS = {"cache": True, "push": True, "persist": False, "desc": "", "type": "", "labels": [], "meta": {}}
 _NOT_IN_CHECKSUM = frozenset(
@@ -55,6 +64,10 @@ def parse_metafile(data: bytes, path: str) -> tuple[Output, ...]:
 
     Outputs with `cache: false` are included with `cached` False. Raises InvalidFile, naming the entry.
     """
+    plain = _PLAIN.fullmatch(data)
+    quick = _plain_output(plain, path) if plain is not None else None
+    if quick is not None:
+        return (quick,)
     top = _load(data, path)
     folder = work_dir(path, top.get("wdir"))
     imported = any("repo" in dep for dep in top.get("deps") or ())
@@ -66,6 +79,23 @@ def parse_metafile(data: bytes, path: str) -> tuple[Output, ...]:
         outputs.append(make_output(resolved, content, entry, path, imported=imported))
     check_trackable((out.path for out in outputs), path)
     return tuple(outputs)
+
+
+def _plain_output(found: re.Match[bytes], path: str) -> Output | None:
+    """The output of a metafile of DVC's plain form, which most are; None if a name needs a closer look."""
+    md5, is_dir, size, nfiles, is_exec, name = found.groups()
+    folder = path.rpartition("/")[0]
+    text = name.decode()
+    where = f"{folder}/{text}" if folder else text
+    if text.lower() in _WORDS or text.endswith(".dvc") or text == "dvc.yaml" or not is_plain(where):
+        return None
+    content = Content(
+        ObjectId(md5.decode(), is_dir is not None),
+        int(size),
+        None if nfiles is None else int(nfiles),
+        is_exec is not None,
+    )
+    return make_output(where, content, {}, path)
 
 
 def metafile_wdir(data: bytes, path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from modelkeep.core.diff.tree import TreeDiff, compare_trees
 from modelkeep.core.errors import ModelkeepError, NotFound, Refused, UnsafePath
@@ -25,6 +26,7 @@ from modelkeep.core.values import (
 )
 from modelkeep.core.workflows import interrupted
 
+_counts_of = attrgetter("objects", "here", "on_remote", "only_here", "only_here_bytes", "nowhere")
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 _LARGEST_IMAGE = 64 << 20  # bytes
 
@@ -52,10 +54,10 @@ class Preview:
 # -- versions and what they contain --------------------------------------------------------------------
 
 
-def versions(project: Project, progress: Progress = SILENT) -> VersionList:
-    """Tags, branches and the commits that touched tracked data, newest first."""
+def versions(project: Project, progress: Progress = SILENT, *, commits: bool = True) -> VersionList:
+    """Tags, branches and, with `commits`, the commits that touched tracked data, newest first."""
     progress.check()
-    return project.git().versions()
+    return project.git().versions() if commits else project.git().versions(commits_limit=0)
 
 
 def find_version(project: Project, text: str) -> Version:
@@ -138,18 +140,26 @@ def version_presence(
     """The sum over the outputs of each snapshot, by `Version.key`."""
     here = _Here(project)
     listings = _Listings(project, ask_remote, progress)
-    memory: dict[tuple[str, ObjectId | None, str | None], Presence] = {}
-    result = {}
-    for key, one in found.items():
+    different = {id(out): out for one in found.values() for out in one.outputs}  # versions share most of them
+    here.look(out.oid for out in different.values() if out.cached and out.oid and not out.oid.is_dir)
+    parts = {}
+    for key, out in different.items():
         progress.check()
-        total: Presence | None = None
-        for out in one.outputs:
-            known = (out.path, out.oid, out.remote)
-            if known not in memory:
-                memory[known] = _presence_of(out, here, listings)
-            total = memory[known] if total is None else total + memory[known]
-        result[key] = total or Presence()
-    return result
+        parts[key] = _part(_presence_of(out, here, listings))
+    return {key: _sum([parts[id(out)] for out in one.outputs]) for key, one in found.items()}
+
+
+def _part(one: Presence) -> tuple[tuple[int, ...], datetime | None]:
+    return _counts_of(one), one.asked
+
+
+def _sum(parts: Sequence[tuple[tuple[int, ...], datetime | None]]) -> Presence:
+    """All of them together, as adding them one by one would be."""
+    if not parts:
+        return Presence()
+    counts = map(sum, zip(*(counts for counts, _ in parts), strict=True))
+    moments = {asked for _, asked in parts}
+    return Presence(*counts, asked=None if None in moments else min(one for one in moments if one))
 
 
 def refresh_remote(project: Project, progress: Progress = SILENT) -> None:
@@ -195,11 +205,15 @@ class _Listings:
         self.ask = ask
         self.progress = progress
         self.failed: set[str] = set()
+        self.alone: bool | None = None  # whether there is no remote; None: not looked yet
+        self.begun = datetime.now(UTC)
 
     def of(self, name: str | None) -> tuple[datetime, dict[str, int]] | None:
+        if self.alone is None:
+            self.alone = not self.project.config.remotes()
+        if self.alone:
+            return self.begun, {}  # there is nobody to ask: what is here is only here
         name = name or self.project.config.default_remote
-        if not self.project.config.remotes():
-            return datetime.now(UTC), {}  # there is nobody to ask: what is here is only here
         if name is None or name in self.failed:
             return None
         known = self.project.listings.get(name)
