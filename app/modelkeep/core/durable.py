@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from modelkeep.core.errors import StoreFailed
 from modelkeep.core.leftovers import sweep_once, temp_name
-from modelkeep.core.nouns import dataclass
 from modelkeep.core.paths import Tree
 
 #: How data is opened to be read: a pipe in the place of a file must not keep the reader waiting.
@@ -58,9 +57,7 @@ def _create(temp: str, data: bytes, mode: int | None, dir_fd: int | None) -> Non
         temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600, dir_fd=dir_fd
     )
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(file, view) :]
+        write_all(file, data)
         if mode is not None:
             os.chmod(file if os.chmod in os.supports_fd else temp, mode)
         _fsync(file)
@@ -81,12 +78,6 @@ def _sibling(name: str) -> str:
     return os.path.join(os.path.dirname(name), temp_name())
 
 
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    temp: str
-    final: str
-
-
 class Batch:
     """Many files written beneath `tree`, made durable together and then renamed together.
 
@@ -101,7 +92,8 @@ class Batch:
         self._mode = mode
         self._folder_mode = folder_mode
         self._root = os.path.join(tree.root, "")
-        self._staged: list[_Staged] = []
+        self._staged: list[tuple[str, str]] = []  # (temporary name, final name)
+        self._temps = _temp_names()
         self._folders: set[str] = set()
         self._holders: set[str] = set()  # folders in which a new one was made
         self._masked: bool | None = None  # whether the umask takes something from `mode`; None: not seen yet
@@ -141,30 +133,30 @@ class Batch:
         `name` is asked when the content is complete; None drops it (the same content is there already).
         `label` is what an error calls it.
         """
-        temp = f"{folder}/{temp_name()}" if folder else temp_name()
+        temp = f"{folder}/{next(self._temps)}" if folder else next(self._temps)
         try:
-            written, final = self._write(folder, temp, fill, name)
+            written, final = self._write(folder, self._root + temp, fill, name)
         except FileNotFoundError:
             raise
         except OSError as error:
             raise store_failed(error, label or folder) from error
         if final is not None:
-            with self._lock:
-                self._staged.append(_Staged(temp, final))
+            self._staged.append((temp, final))
         return written
 
     def _write(
-        self, folder: str, temp: str, fill: Callable[[int], int], name: Callable[[], str | None]
+        self, folder: str, path: str, fill: Callable[[int], int], name: Callable[[], str | None]
     ) -> tuple[int, str | None]:
-        self._make_folder(folder)
-        path = self._root + temp
+        if folder not in self._folders:
+            self._make_folder(folder)
         file = open_new(path, 0o666 if self._mode is None else self._mode)
         try:
             written = fill(file)
-            self._give_mode(file, path)
+            if self._masked is not False:
+                self._give_mode(file, path)
             final = name()
-            if final is not None:
-                self._make_folder(final.rpartition("/")[0])
+            if final is not None and (place := final.rpartition("/")[0]) not in self._folders:
+                self._make_folder(place)
         except BaseException:
             os.close(file)
             os.unlink(path)
@@ -176,7 +168,7 @@ class Batch:
 
     def _give_mode(self, file: int, path: str) -> None:
         """The system made the file with `mode` less the umask: most often that is what was wanted."""
-        if self._mode is None or self._masked is False:
+        if self._mode is None:
             return
         if self._masked is None:
             self._masked = stat.S_IMODE(os.fstat(file).st_mode) != self._mode
@@ -184,8 +176,6 @@ class Batch:
             os.chmod(file if os.chmod in os.supports_fd else path, self._mode)
 
     def _make_folder(self, folder: str) -> None:
-        if folder in self._folders:
-            return
         path = self._root + folder
         fresh = not os.path.isdir(path)
         with self._tree.parent(f"{folder}/x" if folder else "x", create=True, synced=False):
@@ -206,13 +196,15 @@ class Batch:
         root = self._root
         done = 0
         try:
-            with _os_errors(staged[0].final):
-                sync_files(root, [one.temp for one in staged])
-                for one in staged:
-                    os.replace(root + one.temp, root + one.final)
+            with _os_errors(staged[0][1]):
+                sync_files(root, [temp for temp, _ in staged])
+                for temp, final in staged:
+                    os.replace(root + temp, root + final)
                     done += 1
-                folders = {one.final.rpartition("/")[0] for one in staged}
-                self._sync_folders(root, folders | self._holders)
+                folders = {final.rpartition("/")[0] for _, final in staged}
+                # Those above as well: a run that was killed or gave up may have made a folder and not synced it.
+                above = {folder.rpartition("/")[0] for folder in folders}
+                self._sync_folders(root, folders | above | self._holders)
                 self._holders = set()
         except BaseException:
             self._staged = staged[done:]
@@ -222,9 +214,9 @@ class Batch:
     def discard(self) -> None:
         """Remove the temporary files of everything not committed."""
         staged, self._staged = self._staged, []
-        for one in staged:
+        for temp, _ in staged:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(self._tree.root, one.temp))
+                os.unlink(self._root + temp)
 
     @staticmethod
     def _sync_folders(root: str, folders: set[str]) -> None:
@@ -234,15 +226,26 @@ class Batch:
             sync_folder(os.path.join(root, folder))
 
 
+def _temp_names() -> Iterator[str]:
+    """Names like those of `temp_name`, of which the end counts: one for each of many files costs little then."""
+    while True:
+        begin = temp_name()[:-10]
+        yield from (f"{begin}{number:06}.tmp" for number in range(1_000_000))
+
+
 def _write_chunks(file: int, chunks: Iterable[bytes]) -> int:
     written = 0
     for chunk in chunks:
-        view = memoryview(chunk)
-        while view:
-            count = os.write(file, view)
-            written += count
-            view = view[count:]
+        write_all(file, chunk)
+        written += len(chunk)
     return written
+
+
+def write_all(file: int, chunk: bytes) -> None:
+    """Write all of `chunk` to an open file; the operating system may take it in parts."""
+    count = os.write(file, chunk)
+    while count < len(chunk):
+        count += os.write(file, memoryview(chunk)[count:])
 
 
 # -- what differs between operating systems ------------------------------------------------------------

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import READING, Batch, make_folder, store_failed
-from modelkeep.core.engine.cache_copy import copy_hashing, write_all
+from modelkeep.core.durable import READING, Batch, make_folder, store_failed, write_all
+from modelkeep.core.engine.cache_copy import copy_hashing
 from modelkeep.core.engine.cache_insert import Inserted, Insertion, Source
 from modelkeep.core.engine.hashing import hash_bytes
 from modelkeep.core.engine.objectstore import ObjectStore
@@ -55,6 +55,7 @@ class Cache(ObjectStore):
         self.root = root
         self._quarantine = quarantine
         self._tree = Tree(root)
+        self._top = os.path.join(root, "")
         self._folders: dict[str, str] = {}
 
     def path(self, oid: ObjectId) -> Path:
@@ -143,16 +144,16 @@ class Cache(ObjectStore):
 
     def _lstat(self, oid: ObjectId) -> os.stat_result | None:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            return os.lstat(os.path.join(self.root, oid.key))
+            return os.lstat(self._top + oid.key)
         return None
 
     def _name(self, digest: str, size: int, source: os.stat_result) -> str | None:
         """The key for new content; None if the file that was read *is* the object (a hard link)."""
         key = f"{_OBJECTS}/{digest[:2]}/{digest[2:]}"
-        try:
-            there = os.lstat(f"{self.root}/{key}")
-        except (FileNotFoundError, NotADirectoryError):
+        path = self._top + key
+        if not os.access(path, os.F_OK):  # the quickest question; a link that leads nowhere is replaced, too
             return key
+        there = os.lstat(path)
         if os.path.samestat(there, source):
             return None
         if there.st_size != size:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from modelkeep.core.durable import write_all
 from modelkeep.core.engine.hashing import CHUNK
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ def copy_hashing(source: int, target: int, size: int, report: Report) -> tuple[s
     if size >= OVERLAP_FROM:
         return _copy_overlapped(source, target, report)
     digest, total = hashlib.md5(usedforsecurity=False), 0
-    while chunk := os.read(source, CHUNK):
+    part = min(CHUNK, size + 1)  # one more than there should be, to see the end without asking again
+    while chunk := os.read(source, part):
         digest.update(chunk)
         write_all(target, chunk)
         total += len(chunk)
         report(len(chunk))
-        if len(chunk) < CHUNK and total == size:
+        if len(chunk) < part and total == size:
             break  # the end, most likely; the caller looks at the file again afterwards
     return digest.hexdigest(), total
 
@@ -71,14 +73,6 @@ def _copy_overlapped(source: int, target: int, report: Report) -> tuple[str, int
             total += len(chunk)
             report(len(chunk))
     return digest.hexdigest(), total
-
-
-def write_all(file: int, chunk: bytes) -> None:
-    """Write all of `chunk`; the operating system may take it in parts."""
-    count = os.write(file, chunk)
-    view = memoryview(chunk)[count:]
-    while view:
-        view = view[os.write(file, view) :]
 
 
 def clone(source: int, target: int) -> bool:
