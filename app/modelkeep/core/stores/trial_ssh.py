@@ -6,7 +6,6 @@ Everything is asked by SFTP; commands are only looked for. Knows no sentences fo
 from __future__ import annotations
 
 import hashlib
-import os
 import posixpath
 import shlex
 import threading
@@ -28,14 +27,13 @@ from modelkeep.core.stores.ssh_connect import Connection
 from modelkeep.core.stores.ssh_keys import Keys
 from modelkeep.core.stores.ssh_shell import Shell
 from modelkeep.core.stores.trial import Obstacle, Pace, Space, Thing, Trial
+from modelkeep.core.stores.trial_speed import Line
 
 #: The value of the spec's option `keys` where a password shall be tried, though a key may open the door too.
 NO_KEYS = "none"
 _RMDIR = 15
 _READ_ONLY = 0x1
-_MOST_PIECES = 64  # under way at once
 _MOMENT = 0.8  # seconds a cancel waits for the end of what is short
-_FIRST_PIECES = 2  # a slow line must not have more to finish after its time is over
 
 
 class _Gentle:
@@ -256,60 +254,16 @@ class ServerTrial(Trial):
         self._session.call_all(asked, progress=self._progress)
         return found
 
-    # -- speed -----------------------------------------------------------------------------------------
-
     def speeds(self, most: int, seconds: float) -> tuple[Pace, Pace]:
         """Send up to `most` random bytes for up to `seconds`, then get them back; (up, down)."""
         handle = self._create(temp_name())
-        data = os.urandom(1 << 20)
-        refused: list[Reply] = []
-
-        def send(at: int, then: Callable[[int], None]) -> None:
-            piece = data[at % len(data) :][:BLOCK]
-
-            def answered(reply: Reply) -> None:
-                if reply.status != wire.OK:
-                    refused.append(reply)
-                then(len(piece))
-
-            body = wire.string(handle) + wire.uint64(at) + wire.string(piece)
-            self._session.request(wire.WRITE, body, answered)
-
-        up = self._paced(send, most, seconds)
-        if refused:
-            raise self._obstacle(refused[0], self.root)
-
-        def get(at: int, then: Callable[[int], None]) -> None:
-            body = wire.string(handle) + wire.uint64(at) + wire.uint32(BLOCK)
-            self._session.request(
-                wire.READ, body, lambda reply: then(len(reply.data()) if reply.kind == wire.DATA else 0)
-            )
-
-        down = self._paced(get, up.bytes, seconds)
+        line = Line(self._session, handle, self._progress)
+        up, refused = line.send(most, seconds)
+        if refused is not None:
+            raise self._obstacle(refused, self.root)
+        down = line.get(up.bytes, seconds)
         self._close_file(handle)
         return up, down
-
-    def _paced(self, ask: Callable[[int, Callable[[int], None]], None], most: int, seconds: float) -> Pace:
-        """Ask for one piece after another, more of them at once the more are answered in time."""
-        at = done = open_pieces = 0
-        window = float(_FIRST_PIECES)
-
-        def answered(size: int) -> None:
-            nonlocal done, open_pieces, window
-            done += size
-            open_pieces -= 1
-            window = min(window + 1, _MOST_PIECES)
-
-        started = time.monotonic()
-        while True:
-            while at < most and open_pieces < window and time.monotonic() - started < seconds:
-                open_pieces += 1
-                ask(at, answered)
-                at += BLOCK
-            if not open_pieces:
-                return Pace(done, time.monotonic() - started)
-            self._progress.check()
-            self._session.step()
 
     # -- the end ---------------------------------------------------------------------------------------
 
