@@ -18,6 +18,7 @@ from modelkeep.core.stores.trial import Pace
 
 _MOST_PIECES = 64
 _FIRST_PIECES = 2
+_AHEAD = 1.0  # seconds that what is under way may take
 _RANDOM = 1 << 20  # bytes that are sent again and again; nothing on the way shrinks them
 
 Then = Callable[[int], None]
@@ -30,25 +31,25 @@ class Line:
         self._session = session
         self._handle = wire.string(handle)
         self._progress = progress
+        self._refused: list[Reply] = []
 
     def send(self, most: int, seconds: float) -> tuple[Pace, Reply | None]:
         """Write up to `most` bytes for up to `seconds`; with the answer of the server where it refused."""
         data = os.urandom(_RANDOM)
-        refused: list[Reply] = []
 
         def send(at: int, then: Then) -> None:
             piece = data[at % len(data) :][:BLOCK]
 
             def answered(reply: Reply) -> None:
                 if reply.status != wire.OK:
-                    refused.append(reply)
+                    self._refused.append(reply)
                 then(len(piece))
 
             body = self._handle + wire.uint64(at) + wire.string(piece)
             self._session.request(wire.WRITE, body, answered)
 
         pace = self._paced(send, most, seconds)
-        return pace, refused[0] if refused else None
+        return pace, self._refused[0] if self._refused else None
 
     def get(self, most: int, seconds: float) -> Pace:
         """Read up to `most` bytes from the beginning, for up to `seconds`."""
@@ -70,11 +71,17 @@ class Line:
             nonlocal done, under_way, window
             done += size
             under_way -= 1
-            window = min(window + 1, _MOST_PIECES)
+            in_time = done / max(time.monotonic() - started, 1e-3) * _AHEAD / BLOCK
+            window = min(window + 1, _MOST_PIECES, max(_FIRST_PIECES, int(in_time)))
 
         started = time.monotonic()
         while True:
-            while at < most and under_way < window and time.monotonic() - started < seconds:
+            while (
+                not self._refused
+                and at < most
+                and under_way < window
+                and time.monotonic() - started < seconds
+            ):
                 under_way += 1
                 ask(at, answered)
                 at += BLOCK
