@@ -153,10 +153,12 @@ class AddressChanged(Refused):
     """A remote of the project leads to another place than when it was last used; nothing was sent there."""
 
     def __init__(self, remote: str, old: str, new: str) -> None:
+        import shlex  # here, because most runs never need it
+
         super().__init__(
             f"This project now stores its data at {new} instead of {old}.",
             detail=f"The address of the remote {remote} was changed by a commit, another branch or an edit.",
-            hint=f"If that is right: modelkeep remote trust {remote} --address '{new}'",
+            hint=f"If that is right: modelkeep remote trust {shlex.quote(remote)} --address {shlex.quote(new)}",
         )
         self.remote = remote
         self.old = old
