@@ -26,7 +26,7 @@ _COMMANDS = (
 _ASKED = (
     (
         r"modelkeep (?:setup|remote trust \S+) --fingerprint \S+",
-        "run the test again, and trust the key when you are asked",
+        "run the test again, and trust the key when you are asked.",
     ),
     (r"modelkeep setup --password-stdin", "run the test again"),
     (r"modelkeep remote trust \S+ --address '[^']*'", "say so when you are asked"),

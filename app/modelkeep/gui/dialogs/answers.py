@@ -41,7 +41,7 @@ class AnswersDialog(Dialog):
             heading=translate("Answers", "The server asks"),
             text=translate(
                 "Answers",
-                "The words in the box are the server's own. Answers go to this server only, and none is kept.",
+                "What it asks is shown in its own words. Answers go to this server only, and none is kept.",
             ),
             parent=parent,
             width=520,

@@ -30,7 +30,7 @@ class ForgetHost(WorkingDialog):
                 "Do this only if its administrator told you that the key was changed. The next connection then shows the new fingerprint and asks.",
             ),
             parent=parent,
-            width=600,
+            width=720,
         )
         self._jobs, self._host = running, host
         labelled(self.form(), translate("ForgetHost", "Server"), NameLabel(host, bold=True))

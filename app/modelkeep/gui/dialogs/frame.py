@@ -97,6 +97,8 @@ class Dialog(QDialog):
 
     def refit(self) -> None:
         """Grow to what the content wants now, within the screen; never shrink under the user's eyes."""
+        if not self.isVisible():
+            return  # it is shown as large as it has to be
         QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
         room = self.screen().availableGeometry().size() * 0.9
         self.resize(self.size().expandedTo(self.sizeHint().boundedTo(room)))

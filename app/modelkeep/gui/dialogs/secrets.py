@@ -86,7 +86,7 @@ class SecretsDialog(WorkingDialog):
                 translate("Secrets", "Git does not leave out .dvc/config.local."),
                 translate("Secrets", "Add the line /config.local to .dvc/.gitignore."),
             )
-        self.commit.setVisible(any(one.in_git for one in movable))
+        self.commit.setVisible(persistent and any(one.in_git for one in movable))
         self._allow(movable, place, persistent)
         (self.proceed if self.proceed.isEnabled() else self.cancel).setFocus()
         self.refit()

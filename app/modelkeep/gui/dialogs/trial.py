@@ -14,7 +14,7 @@ from modelkeep.core.workflows.storage import Draft
 from modelkeep.gui import jobs
 from modelkeep.gui.dialogs.steps import Steps
 from modelkeep.gui.jobs import Job, Jobs
-from modelkeep.gui.wording import translate
+from modelkeep.gui.wording import line, translate
 
 
 class Trial(QObject):
@@ -27,6 +27,7 @@ class Trial(QObject):
         super().__init__(parent)
         self._jobs = running
         self._job: Job | None = None
+        self._keyfile = ""
         self._shown: deque[Step] = deque()  # from the worker; taken in by the window's own thread
         self.steps = Steps()
         running.ticked.connect(self._take)
@@ -40,6 +41,7 @@ class Trial(QObject):
     def start(self, project: Project, name: str, kind: str, *, draft: Draft | None = None) -> None:
         """Test the remote `name` of the project, or the one `draft` describes before it is in the config."""
         self.stop()
+        self._keyfile = draft.keyfile if draft is not None and draft.login == "key" else ""
         shown = self._shown = deque()
         self.steps = Steps(remote_test.steps_for(kind))
         self.steps.begin()
@@ -101,7 +103,21 @@ class Trial(QObject):
     def _over(self, job: Job) -> None:
         """Cancelled by somebody else: a question was not answered, or the window closes."""
         if job is self._job and job.state is jobs.State.CANCELLED:
-            self._end_here(
-                translate("Trial", "What was asked here was not answered."),
-                translate("Trial", "Run the test again, or go back and choose another way to log in."),
-            )
+            self._end_here(*_unanswered(self._keyfile))
+
+
+def _unanswered(keyfile: str) -> tuple[str, str]:
+    """What it means that a question was left open, and what to try."""
+    if not keyfile:
+        return (
+            translate("Trial", "What was asked here was not answered."),
+            translate("Trial", "Run the test again, or go back and choose another way to log in."),
+        )
+    advice = translate(
+        "Trial",
+        "Look whether it is the right key, whether its passphrase was right, whether the server has its public half (ssh-copy-id), and whether you alone can read the file: chmod 600 {file}",
+    )
+    return (
+        translate("Trial", "The key did not open the server, and what was asked next was not answered."),
+        advice.format(file=line(keyfile)),
+    )
