@@ -79,7 +79,9 @@ class Steps:
         """What it comes to, in one sentence."""
         if self.is_running:
             current = next((one for one in self._rows if one.state is State.RUNNING), None)
-            return translate("Steps", "Testing: {what}").format(what=current.title) if current else ""
+            if current is None:
+                return translate("Steps", "Testing…")
+            return translate("Steps", "Testing: {what}").format(what=current.title)
         if self.failed is not None:
             return translate("Steps", "The test stopped at “{step}”.").format(step=self.failed.title)
         if not self.is_good:
