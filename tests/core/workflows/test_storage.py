@@ -81,6 +81,14 @@ def test_an_edit_changes_what_was_edited_and_nothing_else(opened: Project, tmp_p
     assert storage.preview(opened, storage.draft_of(opened, "here")) == ()
 
 
+def test_a_remote_is_known_by_its_address(opened: Project, remote: Path) -> None:
+    config = opened.root / ".dvc/config"
+    config.write_text(f"['remote \"bad\"']\n    url = /etc/x\n{config.read_text()}")
+    opened.reload()
+    assert storage.known_as(opened, storage.understand(str(remote))) == "store"
+    assert storage.known_as(opened, LAB) == ""
+
+
 def test_secrets_are_dots_in_what_is_shown(opened: Project) -> None:
     (opened.root / ".dvc/config.local").write_text(
         "['remote \"lab\"']\n    url = ssh://bob:hunter2@lab/srv\n    'password' = 'hunter3'\n# password=hunter4\n"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from modelkeep.core.credentials.vault import SERVICE
 from modelkeep.core.engine.configuration import change_config, file_name, level_folders
-from modelkeep.core.errors import UsageError
+from modelkeep.core.errors import ModelkeepError, UsageError
 from modelkeep.core.formats import pasted
 from modelkeep.core.formats.config import edit_config
 from modelkeep.core.formats.config_keys import SECRET_KEYS
@@ -147,8 +148,11 @@ def free_name(project: Project) -> str:
 
 def known_as(project: Project, draft: Draft) -> str:
     """The name that a remote with this very address has already, or ""."""
-    same = (one.name for one in project.config.remotes() if draft_of(project, one.name).url == draft.url)
-    return next(same, "")
+    for one in project.config.remotes():
+        with suppress(ModelkeepError):  # another remote that leads where no data belongs is not in the way
+            if draft_of(project, one.name).url == draft.url:
+                return one.name
+    return ""
 
 
 def draft_of(project: Project, name: str) -> Draft:
