@@ -28,13 +28,14 @@ def log_in(
     host: str = "127.0.0.1",
     progress: Progress = SILENT,
     limits: Limits = SHORT,
+    alone: bool = False,
 ) -> dict[Stage, str]:
     """Connect to the server (or a port), log in, close; returns the facts of every stage that was reached."""
     facts: dict[Stage, str] = {}
     port = server if isinstance(server, int) else server.port
     user = user or (server.shell.user if isinstance(server, SshServer) else "ann")
     route = resolve(host, user, port)
-    keys = Keys(str(keyfile))
+    keys = Keys(str(keyfile), alone=alone)
     Connection(route, keys, login, limits, progress, reached=facts.__setitem__).close()  # type: ignore[arg-type]
     return facts
 

@@ -126,6 +126,28 @@ def test_three_wrong_passphrases_are_told(ssh: SshServer, home: Path, tmp_path: 
         assert login.said == [f"{stranger} is left out: others may read it. Try: chmod 600 '{stranger}'"]
 
 
+def test_who_chose_a_key_is_told_about_it_and_asked_no_password(
+    ssh: SshServer, home: Path, tmp_path: Path
+) -> None:
+    trust(home, ssh)
+    key = make_key(tmp_path / "key", passphrase="pass phrase")
+    login = servers.Login(servers.PASSWORD, passphrases=("a", "b", "c", "pass phrase"))
+
+    def reason() -> str:
+        with pytest.raises(LoginFailed) as caught:
+            log_in(ssh, login, keyfile=key, alone=True)
+        return caught.value.reason
+
+    assert reason() == "key_refused"
+    authorize(ssh, Path(f"{key}.pub"))
+    assert reason() == "passphrase_wrong"
+    key.chmod(0o644)
+    assert reason() == "key_too_open"
+    key.chmod(0o600)
+    assert log_in(ssh, login, keyfile=key, alone=True)[Stage.LOGGED_IN] == f"key {key}"
+    assert set(login.kinds()) == {"passphrase", "unlocked"}
+
+
 @needs_passwords
 def test_files_that_are_no_keys_are_named(ssh: SshServer, home: Path, tmp_path: Path) -> None:
     trust(home, ssh)

@@ -68,6 +68,7 @@ class _Login:
         self._progress = progress
         self._stack = stack
         self._has_turn = False
+        self._keys_alone = keys.alone
         self._offers = Offers(route, keys, login, progress)
         stack.callback(self._offers.close)
         self._offered: Iterator[Offer] | None = None
@@ -102,6 +103,8 @@ class _Login:
             "password": self._with_password,
         }
         self._methods = said.methods
+        if self._keys_alone and not self._ways:
+            del ways["keyboard-interactive"], ways["password"]
         for method, way in ways.items():
             if method in self._methods:
                 self._now = method
@@ -121,7 +124,7 @@ class _Login:
     # -- keys ------------------------------------------------------------------------------------------
 
     def _with_keys(self, said: Answer) -> Answer:
-        asks_otherwise = bool(_PASSWORDS & set(said.methods))
+        asks_otherwise = bool(_PASSWORDS & set(said.methods)) and not self._keys_alone
         if self._offered is None:
             self._offered = self._offers.each(asks_otherwise=asks_otherwise)
         most = _KEYS if asks_otherwise else _MANY_KEYS
@@ -223,7 +226,7 @@ class _Login:
         if self._now == "publickey" and self._tried and (error.is_farewell or len(self._tried) > 1):
             return TooManyKeys(
                 f"{self._address} ended the connection after too many keys.",
-                asks_otherwise=bool(_PASSWORDS & set(self._methods)),
+                asks_otherwise=bool(_PASSWORDS & set(self._methods)) and not self._keys_alone,
                 detail=self._story(),
                 hint="Name the right key with IdentityFile and IdentitiesOnly yes in ~/.ssh/config.",
             )

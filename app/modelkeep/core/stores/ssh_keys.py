@@ -26,12 +26,14 @@ _ATTEMPTS = 3
 class Keys:
     """Which keys may be tried: `keyfile` was named for this remote, the rest follows ~/.ssh/config.
 
-    `without` leaves all keys out, for accounts where they used up the server's patience.
+    `without` leaves all keys out, for accounts where they used up the server's patience. `alone` means that a key
+    has to open the door: where none does, no password is asked, and why it did not is told.
     """
 
     keyfile: str = ""
     use_agent: bool = True
     without: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
