@@ -91,9 +91,12 @@ KEYS = {
     "git folder": Attack(_lab("../.git")),
     "ssh folder": Attack(_lab("~/.ssh")),
 }  # fmt: skip
-WAYS = ("commit", "branch", "edit")
-CASES = [(f"{name}, by {way}", attack, way) for name, attack in ADDRESSES.items() for way in WAYS]
-CASES += [(name, attack, "commit") for name, attack in KEYS.items()]
+CASES = [(f"{name}, by commit", attack, "commit") for name, attack in (ADDRESSES | KEYS).items()]
+CASES += [
+    (f"{name}, by {way}", ADDRESSES[name], way)
+    for name in ("port", "user", "path", "new default", "inherited port")
+    for way in ("branch", "edit")
+]
 
 
 def test_there_are_many_cases() -> None:
@@ -170,11 +173,10 @@ def use(folder: Path, person: Person, server: Recorder) -> Exception | None:
 
 
 def know(folder: Path, server: Recorder) -> None:
-    """The user has used the remote, and its password, before."""
-    project = opened(folder, Person(), server)
-    project.accept_address(None)
-    KnownLogins.load().is_same(project.root, "lab", f"ann@127.0.0.1:{server.port}")
-    project.close()
+    """The user has used the remote, by its name and as the default, and its password, before."""
+    for name in ("lab", ""):
+        KnownAddresses.accept(folder, name, f"ssh://ann@127.0.0.1:{server.port}/srv")
+    KnownLogins.load().is_same(folder, "lab", f"ann@127.0.0.1:{server.port}")
 
 
 @pytest.mark.parametrize(("attack", "way"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
@@ -236,7 +238,7 @@ def test_yes_is_kept_and_a_way_back_is_a_question_again(folder: Path, server: Re
 
 
 def test_what_was_known_is_in_one_file_of_the_users_own(folder: Path, server: Recorder, home: Path) -> None:
-    know(folder, server)
+    use(folder, Person(), server)
     file = home / "modelkeep/addresses.json"
     assert file.stat().st_mode & 0o777 == 0o600
     assert KnownAddresses.load().of(folder, "lab") == (f"ssh://ann@127.0.0.1:{server.port}/srv",)
