@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from modelkeep.core.errors import StoreFailed
-from modelkeep.core.settings import Remembered, Settings, config_folder, state_folder
+from modelkeep.core.settings import KnownAddresses, Remembered, Settings, config_folder, state_folder
 
 
 def test_choices_and_memories_come_back_from_two_files(tmp_path: Path) -> None:
@@ -89,3 +90,33 @@ def test_without_an_override_the_systems_folders_are_used(
         assert config_folder() == home / ".config/modelkeep"
         assert state_folder() == home / ".local/state/modelkeep"
     assert config_folder() != state_folder()
+
+
+def test_addresses_are_known_by_project_and_remote_the_last_used_one_first(tmp_path: Path) -> None:
+    for address in ("a", "b", "a"):
+        KnownAddresses.accept(tmp_path, "lab", address)
+    KnownAddresses.accept(tmp_path, "lab", "old", used=False)
+    (tmp_path / "other").mkdir()
+    KnownAddresses.accept(tmp_path / "other", "lab", "x")
+    assert KnownAddresses.load().of(tmp_path, "lab") == ("a", "old", "b")
+    assert KnownAddresses.load().of(tmp_path / "other", "lab") == ("x",)
+    assert KnownAddresses.load().of(tmp_path, "none") == ()
+    for number in range(40):
+        KnownAddresses.accept(tmp_path, "lab", str(number))
+    assert len(KnownAddresses.load().of(tmp_path, "lab")) == 20
+    (state_folder() / "addresses.json").write_text(json.dumps({"version": 1, str(tmp_path): 7}))
+    assert KnownAddresses.load().of(tmp_path, "lab") == ()
+    KnownAddresses.accept(tmp_path, "lab", "new")
+    assert KnownAddresses.load().of(tmp_path, "lab") == ("new",)
+
+
+def test_programs_that_learn_addresses_at_once_lose_none(tmp_path: Path) -> None:
+    threads = [
+        threading.Thread(target=KnownAddresses.accept, args=(tmp_path, f"r{number}", "x"))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [KnownAddresses.load().of(tmp_path, f"r{number}") for number in range(8)] == [("x",)] * 8
