@@ -388,6 +388,10 @@ def test_a_password_that_got_no_verdict_is_given_once_more(vault: MemoryVault) -
     assert [given(login) for _ in range(3)] == ["typed", "typed", "again"]
     login.accepted(WHERE)
     assert given(login) == "again" and len(person.asked) == 2
+    vault.put("ann@other.example", Secret("stored"))
+    there, person = Address("ann", "other.example"), Person(None)
+    login = credentials(vault, person)
+    assert [given(login, address=there) for _ in range(3)] == ["stored", "stored", None]
 
 
 def test_questions_of_git_and_its_ssh(vault: MemoryVault) -> None:

@@ -101,12 +101,14 @@ class Credentials:
             unjudged = self._given.pop(name, None)
             if offered is not None:
                 return offered, True
-            if unjudged is not None and not {name} & (self._refused | self._again):
-                self._again.add(name)  # the connection broke before the server said anything about it
-                return unjudged
             if name in self._refused or name in self._anew:
                 self._anew.discard(name)
                 return None
+            if accepted is None and unjudged is not None:
+                # The connection broke before the server said anything about it: once more, and then never again.
+                is_first = name not in self._again
+                self._again.add(name)
+                return unjudged if is_first else None
         if accepted is not None:
             return accepted, False
         secret = self._stored(name) or configured(name)

@@ -102,6 +102,7 @@ class Connection:
 
     def _open(self, keys: Keys, login: LoginProvider, progress: Progress) -> None:
         sock = self._reach(keys, login, progress)
+        self._met = None
         self.wire = Wire(sock, self._limits.silence)
         self._under.append(self.wire.close)
         with progress.interrupting(self.abort):

@@ -236,7 +236,8 @@ class _Private:
     def _load(self, passphrase: str | None) -> Any:
         try:
             return paramiko.PKey.from_path(
-                self.file.path, None if passphrase is None else passphrase.encode()
+                self.file.path,
+                None if passphrase is None else passphrase.encode("utf-8", "surrogateescape"),
             )
         except Exception as error:  # paramiko and cryptography have no common error for a bad key
             kind = type(error).__name__

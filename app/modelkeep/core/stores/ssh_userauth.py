@@ -127,7 +127,7 @@ class UserAuth(paramiko.auth_handler.AuthHandler):  # type: ignore[misc]  # para
 
         def fill(message: Any) -> None:
             message.add_boolean(False)
-            message.add_string(text.encode())
+            message.add_string(_raw(text))
 
         said = self._request("password", fill)
         return said if isinstance(said, Expired) else self._plain(said)
@@ -148,7 +148,7 @@ class UserAuth(paramiko.auth_handler.AuthHandler):  # type: ignore[misc]  # para
         message.add_byte(bytes([_RESPONSE]))
         message.add_int(len(answers))
         for text in answers:
-            message.add_string(text.encode())
+            message.add_string(_raw(text))
         self._send(message)
         said = self._wait(self._patience)
         return said if isinstance(said, Questions) else self._plain(said)
@@ -255,6 +255,11 @@ class UserAuth(paramiko.auth_handler.AuthHandler):  # type: ignore[misc]  # para
         return Questions(
             title, instructions, tuple((_text(message), message.get_boolean()) for _ in first), count
         )
+
+
+def _raw(text: str) -> bytes:
+    """The bytes of what somebody typed, also where a terminal gave some that are no text."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _text(message: Any) -> str:
