@@ -131,7 +131,7 @@ def test_remotes_are_asked_only_online(opened: Project, remote: Path, tmp_path: 
 def test_data_that_is_only_here(opened: Project, remote: Path) -> None:
     name = builders.track_file(opened.root, "a.bin", "only here")
     (check,) = look(opened, "at_risk", online=True)
-    assert check.state is WARNING and "modelkeep push" in check.advice and "1 objects (9 bytes)" in check.text
+    assert check.state is WARNING and "modelkeep push" in check.advice and "1 object (9 bytes)" in check.text
     builders.put_object(remote, b"only here")
     opened.listings.clear()
     assert look(opened, "at_risk", online=True)[0].state is OK
@@ -198,7 +198,7 @@ def test_work_that_was_interrupted_and_what_it_left(opened: Project) -> None:
     builders.write_tree(temp.parent, {temp.name: "x" * 10})
     os.utime(temp, (0, 0))
     assert look(opened, "interrupted")[0].state is PROBLEM
-    assert "1 temporary files (10 bytes)" in look(opened, "leftovers")[0].text
+    assert "1 temporary file (10 bytes)" in look(opened, "leftovers")[0].text
 
 
 def test_a_check_that_fails_does_not_hide_the_others(opened: Project) -> None:

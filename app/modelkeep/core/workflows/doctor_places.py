@@ -146,7 +146,7 @@ def unfinished(project: Project, online: bool, progress: Progress) -> Checks:
     left = [left_in(os.fspath(place)) for place in places]
     files, size = sum(count for count, _ in left), sum(size for _, size in left)
     if files:
-        text = f"Killed programs left {files} temporary files ({size:,} bytes)."
+        text = f"Killed programs left {_counted(files, 'temporary file')} ({size:,} bytes)."
         yield Check("leftovers", title, State.OK, text, "They are removed by the next commands.")
 
 
@@ -164,16 +164,22 @@ def at_risk(project: Project, online: bool, progress: Progress) -> Checks:
     if total.only_here:
         yield Check(
             "at_risk", title, State.WARNING,
-            f"{total.only_here} objects ({total.only_here_bytes:,} bytes) are on this machine only.",
+            f"Only on this machine: {_counted(total.only_here, 'object')} ({total.only_here_bytes:,} bytes).",
             "Send them to the remote: modelkeep push",
         )  # fmt: skip
     elif total.nowhere:
-        text = f"{total.nowhere} objects that the workspace names are neither here nor on the remote."
+        text = (
+            f"Neither here nor on the remote: {_counted(total.nowhere, 'object')} that the workspace names."
+        )
         yield Check(
             "at_risk", title, State.PROBLEM, text, "Ask whoever saved them to push: modelkeep status -c"
         )
     else:
         yield Check("at_risk", title, State.OK, "All data of the workspace is on its remote.")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 CHECKS: tuple[tuple[str, Examine], ...] = (
