@@ -260,7 +260,6 @@ class Session(QObject):
         self.jobs.start(
             translate("Session", "Look for passwords in the history"),
             lambda progress: concerns.look_back(project, progress),
-            jobs.FACTS,
             on_done=done,
             owner=self,
             slot="past",

@@ -14,11 +14,12 @@ from pytestqt.qtbot import QtBot
 import builders
 from modelkeep.core.workflows.remote_test import State
 from modelkeep.gui.dialogs.hostkey import HostKeyDialog
+from modelkeep.gui.dialogs.login import PasswordDialog
 from modelkeep.gui.dialogs.questions import GuiQuestions
 from modelkeep.gui.dialogs.wizard.choices import Fields, name_problem
 from modelkeep.gui.dialogs.wizard.storage import SetupWizard
 from modelkeep.gui.session import Session
-from servers import SshServer
+from servers import SshServer, make_key
 
 Make = Callable[..., SetupWizard]
 
@@ -172,6 +173,40 @@ def test_a_failed_test_says_why_and_nothing_is_written(
     wizard.trial.without.click()
     qtbot.waitUntil(lambda: wizard.page is wizard.review, timeout=20_000)
     assert config.read_text() == before
+
+
+def test_a_key_that_opens_nothing_is_named_when_the_next_question_is_not_answered(
+    qtbot: QtBot,
+    session: Session,
+    make: Make,
+    questions: GuiQuestions,
+    opened: Session,
+    ssh_server: SshServer,
+    tmp_path: Path,
+    home: Path,
+) -> None:
+    (home / ".ssh").mkdir(exist_ok=True)
+    (home / ".ssh/known_hosts").write_text(ssh_server.known_hosts())
+    wizard = make()
+    go_on(qtbot, wizard, wizard.address)
+    wizard.address.paste.setText(ssh_server.url(folder=tmp_path.name))
+    go_on(qtbot, wizard, wizard.login)
+    wizard.login.options["key"].button.setChecked(True)
+    wizard.login.keyfile.set_folder(str(make_key(tmp_path / "stranger")))
+    go_on(qtbot, wizard, wizard.trial)
+
+    def turn_down() -> bool:
+        for one in QApplication.topLevelWidgets():
+            if isinstance(one, PasswordDialog) and one.isVisible():
+                one.reject()
+        return not wizard.trial.trial.is_running
+
+    qtbot.waitUntil(turn_down, timeout=30_000)
+    failed = wizard.trial.trial.steps.failed
+    assert failed is not None and failed.key == "login"
+    assert "key" in failed.text and failed.advice
+    qtbot.keyClick(wizard.trial.again, Qt.Key.Key_Escape)
+    assert not wizard.isVisible()
 
 
 def test_escape_ends_the_test_first_and_closes_then(

@@ -71,6 +71,7 @@ class Choices:
         """The test went well: what it found about the login is known now."""
         if self.draft is not None:
             self.tested = self.draft = storage.as_tested(self.draft, steps)
+            self.login = self.draft.login
 
     def choose(self, draft: Draft | None) -> None:
         """What the address page comes to; the login is kept."""
