@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ class Round:
     right: Sequence[str] | None = None
     title: str = ""
     instructions: str = ""
+    pause: float = 0  # seconds until it goes on
 
 
 @dataclass
@@ -92,6 +94,7 @@ class _Login(paramiko.ServerInterface):
 
     def check_auth_interactive_response(self, responses: list[str]) -> int | paramiko.InteractiveQuery:
         self._seen.secrets += [("answer", text) for text in responses]
+        time.sleep(self._script.rounds[self._round].pause)
         right = self._script.rounds[self._round].right
         if right is not None and list(responses) != list(right):
             return self._verdict("keyboard-interactive", False)

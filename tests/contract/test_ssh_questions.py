@@ -16,6 +16,7 @@ from modelkeep.core.errors import ConnectionLost, LoginFailed, LoginNeeded, Stor
 from modelkeep.core.nouns import replace
 from modelkeep.core.progress import Cancelled
 from modelkeep.core.stores import ssh_identity
+from modelkeep.core.stores.limits import Limits
 from modelkeep.core.stores.registry import open_store
 from modelkeep.core.stores.ssh_auth import Keys
 from modelkeep.core.stores.ssh_config import resolve
@@ -43,12 +44,14 @@ def server(host_key: Path, home: Path) -> Iterator[HostileServer]:
         yield found
 
 
-def log_in(server: HostileServer, login: servers.Login, key: Path | None = None) -> str:
+def log_in(
+    server: HostileServer, login: servers.Login, key: Path | None = None, *, limits: Limits = SHORT
+) -> str:
     """Log in and say how."""
     facts: dict[Stage, str] = {}
     keys = Keys(str(key or ""), use_agent=False)
     route = resolve("127.0.0.1", "ann", server.port)
-    Connection(replace(route, default_keys=()), keys, login, SHORT, reached=facts.__setitem__).close()
+    Connection(replace(route, default_keys=()), keys, login, limits, reached=facts.__setitem__).close()
     return facts[Stage.LOGGED_IN]
 
 
@@ -86,10 +89,11 @@ def test_a_password_and_then_questions(server: HostileServer) -> None:
 
 
 def test_a_round_without_questions_is_a_message(server: HostileServer) -> None:
-    push = Round([], None, "Duo", "Pushed a request to your phone …")
+    """While the server waits for a telephone, so do we, for longer than for any other answer."""
+    push = Round([], None, "Duo", "Pushed a request to your phone …", pause=1.5)
     server.script = Script(["keyboard-interactive"], rounds=[push, Round([], None)])
     login = servers.Login()
-    log_in(server, login)
+    log_in(server, login, limits=replace(SHORT, auth=0.7))
     assert login.said == ["127.0.0.1 says: Duo\nPushed a request to your phone …", "", ""]
     assert login.asked == [] and server.seen.secrets == []
 

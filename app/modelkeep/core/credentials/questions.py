@@ -43,7 +43,9 @@ class _NoQuestions:
     def password(self, address: str, *, attempt: int, prompt: str) -> Secret | None:
         if attempt > 1:
             raise LoginFailed(
-                f"{address} did not accept the password.", hint="Store the right one: modelkeep login"
+                f"{address} did not accept the password.",
+                hint="Store the right one: modelkeep login",
+                reason="password_wrong",
             )
         raise LoginNeeded(address, detail=prompt, hint="Store the password: modelkeep login")
 

@@ -17,6 +17,7 @@ from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores.ssh_library import paramiko
 
 _SLICE = 0.1
+_PERSON = 120.0  # seconds; a server may wait until somebody has taken up a telephone
 _SERVICE_REQUEST, _SERVICE_ACCEPT = 5, 6
 _REQUEST, _FAILURE, _SUCCESS, _BANNER, _SPECIAL, _RESPONSE = 50, 51, 52, 53, 60, 61
 MOST_QUESTIONS = 16
@@ -150,7 +151,7 @@ class UserAuth(paramiko.auth_handler.AuthHandler):  # type: ignore[misc]  # para
         for text in answers:
             message.add_string(_raw(text))
         self._send(message)
-        said = self._wait(self._patience)
+        said = self._wait(max(self._patience, _PERSON))
         return said if isinstance(said, Questions) else self._plain(said)
 
     def rsa_algorithm(self) -> str:
