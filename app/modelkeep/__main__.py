@@ -11,6 +11,9 @@ import signal
 import sys
 from pathlib import Path
 
+_LOCAL = frozenset({"status", "diff", "show", "versions", "add", "checkout"})
+_ASKING = frozenset({"--remote", "-c", "--cloud"})
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run Modelkeep with `argv` (default: the program's arguments) and return its exit code."""
@@ -28,14 +31,24 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     from modelkeep.cli import COMMANDS
     from modelkeep.cli import main as run
-    from modelkeep.core.logfile import start_log
 
-    start_log()
+    if not _stays_here(arguments):
+        from modelkeep.core.logfile import start_log
+
+        start_log()
     if not arguments:
         arguments = ["open"]
     elif len(arguments) == 1 and arguments[0] not in COMMANDS and Path(arguments[0]).is_dir():
         arguments = ["open", arguments[0]]
     return run(arguments, _window)
+
+
+def _stays_here(arguments: list[str]) -> bool:
+    """Whether a command loads nobody's code that may log: then the log, which takes its time, is not needed."""
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    if command == "remote":
+        return "list" in arguments
+    return command in _LOCAL and _ASKING.isdisjoint(arguments)
 
 
 def _window(folder: Path | None, picture: Path | None) -> int:

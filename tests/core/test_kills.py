@@ -282,6 +282,9 @@ def _kill_and_complete(world: World, name: str, chain: Chain) -> None:
     project = world.project
     wanted = data_of(project)
     chain.reset(world)
+    if chain.words == ("push",):  # what it remembers of a remote outside the project is written once
+        world.run(*chain.words)
+        chain.reset(world)
     points = moments(world, chain)
     chain.reset(world)
     kept = {builders.md5(data) for data in wanted.values()} | objects(world)

@@ -7,7 +7,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -61,7 +61,8 @@ def test_they_are_made_as_dataclasses_are() -> None:
     assert repr(one) == "Frozen(name='x', count=1, tags=['t'])"
     assert not hasattr(one, "__dict__") and Frozen.KINDS == ("a", "b")
     assert Derived(1, third=4) == Derived(1, 2, 4) != Derived(1) and Derived(1) != Base(1)
-    for wrong in ({}, {"name": "x", "other": 1}):
+    wrongs: tuple[dict[str, Any], ...] = ({}, {"name": "x", "other": 1})
+    for wrong in wrongs:
         with pytest.raises(TypeError):
             Frozen(**wrong)
 

@@ -6,7 +6,6 @@ nothing of what is logged. Where the file cannot be written there is no log, and
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -23,6 +22,8 @@ def log_path() -> Path:
 
 def start_log() -> None:
     """Send what Modelkeep logs to its file, for the rest of this process. Call once, from the entry point."""
+    import logging
+
     handler: logging.Handler
     try:
         log_path().parent.mkdir(parents=True, exist_ok=True)

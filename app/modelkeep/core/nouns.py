@@ -42,7 +42,11 @@ def _noun(cls: type, frozen: bool, slots: bool, eq: bool) -> type:
     }
     fields = {**getattr(cls, "_fields_", {}), **own}
     values = operator.attrgetter(*fields) if fields else lambda _: ()
-    shared = {"__repr__": _repr, **(_COMPARED[frozen] if eq else {}), **(_FROZEN if frozen else {})}
+    shared: dict[str, Any] = {
+        "__repr__": _repr,
+        **(_COMPARED[frozen] if eq else {}),
+        **(_FROZEN if frozen else {}),
+    }
     defined = {name: method for name, method in shared.items() if name not in cls.__dict__}
     defined |= {"_fields_": fields, "_values_": values, "__match_args__": tuple(fields)}
     defined |= {"__init__": _first_call(frozen, slots), "__dataclass_fields__": _Described()}
@@ -114,7 +118,7 @@ def _repr(self: Any) -> str:
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
-def _eq(self: Any, other: object) -> Any:
+def _eq(self: Any, other: Any) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
     return self._values_(self) == self._values_(other)
@@ -139,8 +143,11 @@ def _set_state(self: Any, state: tuple[Any, ...]) -> None:
         object.__setattr__(self, name, value)
 
 
-_COMPARED = {True: {"__eq__": _eq, "__hash__": _hash}, False: {"__eq__": _eq, "__hash__": None}}
-_FROZEN = {
+_COMPARED: dict[bool, dict[str, Any]] = {
+    True: {"__eq__": _eq, "__hash__": _hash},
+    False: {"__eq__": _eq, "__hash__": None},
+}
+_FROZEN: dict[str, Any] = {
     "__setattr__": _refuse,
     "__delattr__": _refuse,
     "__getstate__": _state,
@@ -155,7 +162,8 @@ class _Described:
         import dataclasses
 
         listed = [(name, Any, dataclasses.field(**one.options)) for name, one in cls._fields_.items()]
-        described: dict[str, Any] = dataclasses.make_dataclass(cls.__name__, listed).__dataclass_fields__
+        twin: Any = dataclasses.make_dataclass(cls.__name__, listed)
+        described: dict[str, Any] = twin.__dataclass_fields__
         cls.__dataclass_fields__ = described
         return described
 

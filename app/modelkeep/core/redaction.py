@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import re
 import threading
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from modelkeep.core.values import Secret
+
+if TYPE_CHECKING:
+    import logging
 
 DOTS = "••••••"
 #: A shorter secret would blot out half of every text without protecting anything.
@@ -57,12 +60,15 @@ def _base64_forms(raw: bytes, shift: int) -> set[str]:
     return {inner, inner.translate(str.maketrans("+/", "-_"))} if len(inner) >= SHORTEST else set()
 
 
-class RedactionFilter(logging.Filter):
+class RedactionFilter:
     """Redacts log records, tracebacks included. Belongs on every handler; never drops a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Redact the record; True, so that it is logged."""
         if _PATTERN is None:
             return True
+        import logging
+
         record.msg, record.args = redact(record.getMessage()), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)

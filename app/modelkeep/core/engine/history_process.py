@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -264,6 +263,8 @@ def _door() -> Git:
 
 @functools.cache
 def _executable() -> str:
+    import shutil
+
     found = shutil.which("git")
     if found is None:
         raise _not_installed()

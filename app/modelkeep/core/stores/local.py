@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from modelkeep.core.durable import Batch, make_folder, store_failed, sync_file_system, sync_folder
+from modelkeep.core.durable import READING, Batch, make_folder, store_failed, sync_file_system, sync_folder
 from modelkeep.core.errors import StoreFailed, UnsafePath
 from modelkeep.core.leftovers import flocked, sweep
 from modelkeep.core.paths import Tree, safe_relpath
@@ -21,8 +21,6 @@ BATCH_BYTES = 256 << 20
 _CHUNK = 1 << 20
 #: Seconds: what killed programs left is swept where new files are staged, once no clock can be so wrong.
 _STALE = 86400.0
-#: A pipe in the place of a file must not keep the reader waiting.
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 # LocalStore.list hides the built-in name inside the class.
 _Names = list[str]
@@ -111,7 +109,7 @@ class LocalStore(Store):
     def read(self, key: str, *, offset: int = 0, progress: Progress = SILENT) -> Iterator[bytes]:
         path = self.path(key)
         try:
-            number = os.open(path, _READ)
+            number = os.open(path, READING)
         except (FileNotFoundError, NotADirectoryError):
             raise missing(key, self.describe()) from None
         except OSError as error:

@@ -157,9 +157,12 @@ def _sum(parts: Sequence[tuple[tuple[int, ...], datetime | None]]) -> Presence:
     """All of them together, as adding them one by one would be."""
     if not parts:
         return Presence()
-    counts = map(sum, zip(*(counts for counts, _ in parts), strict=True))
+    objects, here, on_remote, only_here, only_bytes, nowhere = map(
+        sum, zip(*(counts for counts, _ in parts), strict=True)
+    )
     moments = {asked for _, asked in parts}
-    return Presence(*counts, asked=None if None in moments else min(one for one in moments if one))
+    asked = None if None in moments else min(one for one in moments if one)
+    return Presence(objects, here, on_remote, only_here, only_bytes, nowhere, asked)
 
 
 def refresh_remote(project: Project, progress: Progress = SILENT) -> None:
