@@ -24,7 +24,7 @@ BLOCK = 32768  # what every server takes in one request; larger ones do not help
 _PACKET = 32768 - 64  # what goes into one packet of SSH
 _SOON = 8 * _PACKET  # bytes that are not kept back any longer
 _LARGEST = 1 << 20  # no honest answer to our requests is longer
-_WHOLE = 1 << 28  # paramiko copies its whole buffer for every smaller bite
+_BITE = 1 << 20
 
 #: A job yields how many of its requests may still be unanswered before it goes on.
 Job = Generator[int, None, None]
@@ -163,7 +163,7 @@ class Session:
 
     def _receive(self) -> bytes:
         try:
-            data = self._channel.recv(_WHOLE)
+            data = self._channel.recv(_BITE)
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
         if not data:

@@ -11,7 +11,7 @@ from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores.ssh_library import paramiko
 from modelkeep.core.stores.ssh_wire import Pipe, Wire
 
-_WHOLE = 1 << 28  # paramiko copies its whole buffer for every smaller bite
+_BITE = 1 << 20
 
 
 class Command:
@@ -41,8 +41,8 @@ class Command:
             self._channel.shutdown_write()
 
     def receive(self) -> bytes:
-        """All output that is here, or b"" at its end. Raises OSError after a long silence, Cancelled."""
-        return self._pipe.recv(_WHOLE)
+        """Output that is here, or b"" at its end. Raises OSError after a long silence, Cancelled."""
+        return self._pipe.recv(_BITE)
 
     def close(self) -> None:
         """Let go of it, whether or not it has ended. Raises nothing."""

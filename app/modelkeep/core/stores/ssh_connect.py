@@ -23,8 +23,9 @@ from modelkeep.core.stores.ssh_command import Command
 from modelkeep.core.stores.ssh_config import Route, resolve, split_hop
 from modelkeep.core.stores.ssh_failures import no_handshake, not_begun, not_forwarded, on_the_way
 from modelkeep.core.stores.ssh_identity import check_host, key_types
+from modelkeep.core.stores.ssh_inbox import Inbox
 from modelkeep.core.stores.ssh_library import paramiko
-from modelkeep.core.stores.ssh_packets import Inbox, Packets
+from modelkeep.core.stores.ssh_packets import PACKETS
 from modelkeep.core.stores.ssh_questions import harmless
 from modelkeep.core.stores.ssh_reach import Proxy, connect_tcp
 from modelkeep.core.stores.ssh_stages import Reached, Stage, nothing
@@ -101,8 +102,8 @@ class Connection:
         return keys if has_thought and error.reason == "closed_early" else None
 
     def _open(self, keys: Keys, login: LoginProvider, progress: Progress) -> None:
-        sock = self._reach(keys, login, progress)
         self._met = None
+        sock = self._reach(keys, login, progress)
         self.wire = Wire(sock, self._limits.silence)
         self._under.append(self.wire.close)
         with progress.interrupting(self.abort):
@@ -174,7 +175,7 @@ class Connection:
             self.wire,
             default_window_size=_WINDOW,
             default_max_packet_size=_PACKET,
-            packetizer_class=Packets,
+            packetizer_class=PACKETS,
         )
         self._transport = transport
         transport.set_log_channel(_LOG)

@@ -25,8 +25,21 @@ _AROUND = 64  # bytes; more than a packet adds to its content
 _LARGEST = 1 << 19  # bytes; OpenSSH sends at most half of that
 _ROOM = 1 << 20
 _DATA = 94  # the number of the message that carries data
+_KEXINIT, _NEWKEYS = b"\x14", 21
+_CHANNELS, _UNANSWERED = 90, (93, 94, 95)  # messages about channels, and those that nothing is sent for
+_MOST_KEPT = 10_000
 _DATA_HEAD = struct.Struct(">BII")
 _NeedRekey = paramiko.packet.NeedRekeyException
+# What is used of paramiko that it does not promise to keep. Without it everything works as paramiko does it.
+_USED = (
+    (
+        paramiko.Packetizer,
+        ("_trigger_rekey", "_check_keepalive", "handshake_timed_out", "write_all", "need_rekey"),
+    ),
+    (paramiko.Channel, ("_wait_for_send_window",)),
+    (paramiko.Transport, ("_send_user_message",)),
+)
+_IS_KNOWN = all(hasattr(kind, name) for kind, names in _USED for name in names)
 
 
 class _Nonces:
@@ -104,6 +117,9 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
         self._plain = self._sealed = memoryview(b"")
         self._room = bytearray(_ROOM)
         self._view = memoryview(self._room)
+        self._is_renewing = False
+        self._has_new_keys = False  # but paramiko has not been at work on them yet
+        self._kept: deque[tuple[int, Any]] = deque()
         self._from = self._to = 0  # what is in the room and was not read yet
 
     @property
@@ -138,6 +154,8 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
     def send_message(self, data: Any) -> None:
         """Send a paramiko.Message or a Burst. Raises EOFError where the link is gone."""
         key = self._out
+        if not isinstance(data, Burst) and data.asbytes()[:1] == _KEXINIT:
+            self._is_renewing = True
         if key is None:
             super().send_message(data)
             return
@@ -176,7 +194,24 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
     # -- receiving -------------------------------------------------------------------------------------
 
     def read_message(self) -> tuple[int, Any]:
-        """The next message and its number. Raises EOFError at the end, and for what was tampered with."""
+        """The next message and its number. Raises EOFError at the end, and for what was tampered with.
+
+        While keys are being renewed nothing may be sent, and paramiko answers what comes for a channel from the
+        very thread that renews them: it would wait for itself, half a minute. Such messages are kept until then.
+        """
+        if self._has_new_keys:
+            self._has_new_keys = self._is_renewing = False
+        while not self._kept or self._is_renewing:
+            kind, message = self._read_message()
+            if not self._is_renewing or kind < _CHANNELS or kind in _UNANSWERED:
+                self._has_new_keys = kind == _NEWKEYS
+                return kind, message
+            self._kept.append((kind, message))
+            if len(self._kept) > _MOST_KEPT:
+                raise paramiko.SSHException("The server does not agree on new keys.")
+        return self._kept.popleft()
+
+    def _read_message(self) -> tuple[int, Any]:
         key = self._in
         if key is None:
             self._received += 1
@@ -256,6 +291,10 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
         self._check_keepalive()
 
 
+#: What a paramiko.Transport is to use; None stands for paramiko's own.
+PACKETS = Packets if _IS_KNOWN else None
+
+
 def _key(before: _Key | None, known: dict[str, Any]) -> _Key | None:
     """The key paramiko was told of, if it is one for AES-GCM. Raises SSHException where it was one before only."""
     engine = known.get("block_engine")
@@ -264,62 +303,3 @@ def _key(before: _Key | None, known: dict[str, Any]) -> _Key | None:
     if before is not None:  # no server does that, and paramiko has not counted along
         raise paramiko.SSHException("The server changed the cipher.")
     return None
-
-
-class Inbox:
-    """What a channel received and nobody took yet; in the place of paramiko's BufferedPipe, which copies more.
-
-    `most` is how many bytes the server was allowed to send unasked: one that sends more is cut off.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._parts: deque[bytes] = deque()
-        self._size = 0
-        self._is_closed = False
-        self._changed = threading.Condition()
-
-    def __len__(self) -> int:
-        return self._size
-
-    def feed(self, data: bytes) -> None:
-        """Add what arrived."""
-        with self._changed:
-            self._parts.append(data)
-            self._size += len(data)
-            if self._size > self._most:
-                raise paramiko.SSHException("The server sends more than it may.")
-            self._changed.notify()
-
-    def read(self, nbytes: int, timeout: float | None = None) -> bytes:
-        """Up to `nbytes`, b"" at the end. Raises PipeTimeout after `timeout` seconds without anything."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._size or self._is_closed, timeout):
-                raise paramiko.buffered_pipe.PipeTimeout
-            if nbytes >= self._size:
-                return self._all()
-            data = self._all()
-            self._parts.append(data[nbytes:])
-            self._size = len(data) - nbytes
-            return data[:nbytes]
-
-    def _all(self) -> bytes:
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        self._size = 0
-        return data
-
-    def empty(self) -> bytes:
-        """All that is there, without waiting."""
-        with self._changed:
-            return self._all()
-
-    def read_ready(self) -> bool:
-        """Whether there is something to take."""
-        return self._size > 0
-
-    def close(self) -> None:
-        """Nothing will come any more."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()

@@ -121,7 +121,7 @@ class Pipe:
 
     def _send_some(self, data: memoryview) -> int:
         channel = self._channel
-        if not channel.transport.packetizer.takes_bursts:
+        if not getattr(channel.transport.packetizer, "takes_bursts", False):
             return int(channel.send(bytes(data[:_PIECE])))
         with channel.lock:  # as paramiko's own `send` does, but for several packets
             if channel.closed:
