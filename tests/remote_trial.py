@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,17 @@ from servers import SshServer
 
 needs_root = pytest.mark.skipif(not servers.IS_ROOT, reason=servers.NO_ROOT)
 
+_NUMBERS = itertools.count()
 Found = dict[str, Step]
 Try = Callable[..., Found]
+
+
+def own_folder(account: servers.Account) -> servers.Account:
+    """The account in a new folder of its own, for one test."""
+    folder = account.folder / f"trial-{next(_NUMBERS)}"
+    folder.mkdir()
+    shutil.chown(folder, account.user)
+    return replace(account, folder=folder, path=f"{account.path}/{folder.name}")
 
 
 def trust(home: Path, server: SshServer, port: int | None = None) -> Path:

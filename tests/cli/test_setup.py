@@ -60,6 +60,12 @@ def test_a_second_remote_beside_the_default_one(modelkeep: Run, project: Path, r
     assert [(one["name"], one["default"]) for one in listed] == [("storage", True), ("backup", False)]
 
 
+def test_a_folder_inside_a_repository_is_no_place_for_a_project(modelkeep: Run, git_repo: Path) -> None:
+    said = modelkeep("setup", "sub", "--url", "/tmp/x", cwd=git_repo, expect=2)
+    assert f"modelkeep setup {git_repo}" in said.err
+    assert sorted(one.name for one in git_repo.iterdir()) == [".git"]
+
+
 def test_a_clone_is_set_up_too(modelkeep: Run, git_remote: Path, tmp_path: Path) -> None:
     first = builders.make_project(tmp_path / "first")
     builders.git(first, "push", "--quiet", str(git_remote), "main")

@@ -14,7 +14,7 @@ from modelkeep.cli.asking import ask, ask_one, ask_yes, can_ask
 from modelkeep.cli.output import print_json
 from modelkeep.cli.terminal import TerminalQuestions
 from modelkeep.cli.teststeps import is_well, outcome, show_step, steps_json
-from modelkeep.core.errors import ModelkeepError, Refused, UsageError
+from modelkeep.core.errors import Refused, UsageError
 from modelkeep.core.nouns import replace
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import Cancelled, Progress
@@ -94,10 +94,11 @@ class _Setup:
             url = self._clone_url(found)
             self._say(f"Cloning into {folder.absolute()} …")
             root = setup.clone(url, folder, questions=TerminalQuestions(), progress=self._progress)
-            self._created = "cloned"
-        if folders.look_at(root).kind != "project":
-            root = self._start(folders.look_at(root))
-        self._identify(root)
+            self._created, found = "cloned", folders.look_at(root)
+        if found.kind != "project":
+            root = self._start(found)
+        if any((folder / ".git").exists() for folder in (root, *root.parents)):  # else nobody has to be named
+            self._identify(root)
         return root
 
     def _clone_url(self, found: folders.Folder) -> str:
@@ -118,6 +119,8 @@ class _Setup:
         }.get(found.kind, "")
         if what:
             self._say(what)
+        if found.kind == "inside_git" and not self._asks:
+            raise UsageError(what, hint=f"To track data in all of it: modelkeep setup {found.root}")
         if what and self._asks and not ask_yes(f"Start to track data in {found.root}?"):
             raise Refused("Nothing was done.", hint="Name the folder of your project: modelkeep setup FOLDER")
         root = setup.init(found.root, progress=self._progress)
@@ -128,10 +131,7 @@ class _Setup:
     def _identify(self, root: Path) -> None:
         """Versions carry the name of who made them; Git has to know it."""
         name, email = self._arguments.user_name, self._arguments.user_email
-        try:
-            known = folders.identity(root)
-        except ModelkeepError:  # a project without Git needs none
-            return
+        known = folders.identity(root)
         if known is None and self._asks and not (name and email):
             self._say("Git does not know who you are; each version carries a name and an e-mail address.")
             name, email = name or ask("Your name"), email or ask("Your e-mail address")
@@ -150,6 +150,7 @@ class _Setup:
         draft = self._login(project, self._address(project))
         while True:
             steps = self._test(project, draft, secret)
+            secret, draft = None, replace(draft, secret=None)  # one that was refused is not tried again
             if steps and is_well(steps):
                 draft = storage.as_tested(draft, steps)
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from modelkeep.core.project import Project
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.workflows import remote_checks, setup
 from modelkeep.core.workflows.remote_test import run_test
-from remote_trial import Found, Try, trust
+from remote_trial import Found, Try, own_folder, trust
 from servers import SshServer
 
 
@@ -68,10 +69,13 @@ def try_out(opened: Project, monkeypatch: pytest.MonkeyPatch) -> Try:
 
 @pytest.fixture
 def server(ssh_server: SshServer, home: Path) -> Iterator[SshServer]:
-    """The server, known to this test's user; its folder must be as empty afterwards as before."""
+    """The server, known to this test's user, with a folder for each account that must be empty in the end."""
     trust(home, ssh_server)
-    yield ssh_server
-    assert list(ssh_server.shell.folder.iterdir()) == []
+    shell = own_folder(ssh_server.shell)
+    locked = own_folder(ssh_server.sftp_only) if ssh_server.sftp_only else None
+    yield replace(ssh_server, shell=shell, sftp_only=locked)
+    for account in (shell, locked):
+        assert account is None or list(account.folder.iterdir()) == []
 
 
 @pytest.fixture

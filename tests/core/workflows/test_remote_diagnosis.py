@@ -256,8 +256,9 @@ def test_a_folder_of_somebody_else(server: SshServer, try_out: Try) -> None:
     step = failed(try_out(spec_of(server, "/srv")))
     assert (step.key, step.reason) == ("write", "folder_denied")
     assert step.text == f"The account {server.shell.user} may not make or change anything in /srv."
-    home = f"ssh://{server.shell.user}@127.0.0.1:{server.port}{server.shell.path}/data"
-    assert step.advice.endswith(f"Your own folder there is {server.shell.path}: try {home}")
+    home = server.shell.path.rpartition("/")[0]
+    address = f"ssh://{server.shell.user}@127.0.0.1:{server.port}{home}/data"
+    assert step.advice.endswith(f"Your own folder there is {home}: try {address}")
 
 
 @needs_root

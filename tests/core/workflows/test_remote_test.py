@@ -85,8 +85,9 @@ def test_the_path_as_the_administrator_sees_it_is_told_from_the_one_inside(
     assert server.sftp_only is not None
     step = failed(try_out(spec_of(server, f"{server.sftp_only.folder}/store", account=server.sftp_only)))
     assert (step.key, step.reason) == ("folder", "folder_jail")
-    assert "/data/store can be made (/data is there)" in step.text
-    assert f"ssh://{server.sftp_only.user}@127.0.0.1:{server.port}/data/store" in step.advice
+    inside = server.sftp_only.path
+    assert f"{inside}/store can be made ({inside} is there)" in step.text
+    assert f"ssh://{server.sftp_only.user}@127.0.0.1:{server.port}{inside}/store" in step.advice
 
 
 @needs_root

@@ -193,6 +193,7 @@ def test_what_a_folder_is(tmp_path: Path, project: Path, git_repo: Path) -> None
         "empty": "empty", "missing": "missing", "repo": "git", "repo/sub": "inside_git", "project": "project"
     }  # fmt: skip
     assert folders.look_at(git_repo / "sub").root == git_repo
+    assert folders.look_at(git_repo / "not there") == folders.Folder("inside_git", git_repo)
     assert folders.look_at(tmp_path).kind == "folder"
     with pytest.raises(UsageError):
         folders.look_at(project / ".dvc/config")

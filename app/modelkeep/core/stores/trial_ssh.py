@@ -126,13 +126,13 @@ class ServerTrial(Trial):
     # -- looking and making ----------------------------------------------------------------------------
 
     def look(self, path: str) -> Thing:
-        reply = self._session.ask(wire.STAT, wire.string(path.encode()))
+        reply = self._session.ask(wire.STAT, wire.string(_raw(path)))
         if reply.kind == wire.ATTRS:
             return Thing.FOLDER if reply.attrs().is_dir else Thing.OTHER
         return Thing.HIDDEN if reply.status == wire.DENIED else Thing.NOTHING
 
     def can_list(self) -> bool:
-        reply = self._session.ask(wire.OPENDIR, wire.string(self.root.encode()))
+        reply = self._session.ask(wire.OPENDIR, wire.string(_raw(self.root)))
         if reply.kind == wire.HANDLE:
             self._session.ask(wire.CLOSE, wire.string(reply.handle()))
         return reply.status != wire.DENIED
@@ -146,7 +146,7 @@ class ServerTrial(Trial):
 
     def make(self, path: str) -> None:
         self._made.append(path)  # before the answer: a cancel may come first
-        reply = self._session.ask(wire.MKDIR, wire.string(path.encode()) + wire.uint32(0))
+        reply = self._session.ask(wire.MKDIR, wire.string(_raw(path)) + wire.uint32(0))
         if reply.status != wire.OK:
             self._made.remove(path)
             raise self._obstacle(reply, path)
@@ -197,7 +197,7 @@ class ServerTrial(Trial):
     def _space_of(self, path: str) -> Space | None:
         if "statvfs@openssh.com" not in self._session.extensions:
             return None
-        body = wire.string(b"statvfs@openssh.com") + wire.string(path.encode())
+        body = wire.string(b"statvfs@openssh.com") + wire.string(_raw(path))
         reply = self._session.ask(wire.EXTENDED, body)
         if reply.status is not None:
             return None
@@ -279,7 +279,7 @@ class ServerTrial(Trial):
             for name in self._files:
                 session.request(wire.REMOVE, self._at(name), self._unless_gone(left, name))
             for folder in reversed(self._made):
-                session.request(_RMDIR, wire.string(folder.encode()), self._unless_gone(left, folder))
+                session.request(_RMDIR, wire.string(_raw(folder)), self._unless_gone(left, folder))
             session.settle(patience)
             is_clean = session.is_idle and not left
         except ModelkeepError:
@@ -316,7 +316,7 @@ class ServerTrial(Trial):
         return wire.string(self._path(key))
 
     def _path(self, key: str) -> bytes:
-        return posixpath.join(self.root, key).encode("utf-8", "surrogateescape")
+        return _raw(posixpath.join(self.root, key))
 
     def _expect(self, reply: Reply, otherwise: str = "failed") -> None:
         if reply.status != wire.OK:
@@ -338,3 +338,7 @@ class ServerTrial(Trial):
         if space.free < BLOCK or space.files == 0:
             return Obstacle("full", about, said)
         return Obstacle("quota" if otherwise == "failed" else otherwise, about, said)
+
+
+def _raw(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")

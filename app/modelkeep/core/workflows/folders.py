@@ -6,6 +6,7 @@ Looks and, where asked, writes the identity into the repository's own Git settin
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from modelkeep.core.engine.history import History
@@ -32,15 +33,14 @@ def look_at(folder: Path | str) -> Folder:
     path = Path(folder).expanduser().absolute()
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file.", hint="Choose a folder.")
-    if not path.exists():
-        return Folder("missing", path)
-    try:
-        return Folder("project", find_root(path))
-    except NotAProject:
-        pass
+    if path.exists():
+        with suppress(NotAProject):
+            return Folder("project", find_root(path))
     for parent in (path, *path.parents):
         if (parent / ".git").exists():
             return Folder("git" if parent == path else "inside_git", parent)
+    if not path.exists():
+        return Folder("missing", path)
     return Folder("folder" if any(path.iterdir()) else "empty", path)
 
 
