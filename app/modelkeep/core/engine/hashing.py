@@ -24,9 +24,11 @@ _LOOK = 512
 
 def read_chunks(file: int, progress: Progress = SILENT) -> Iterator[bytes]:
     """The rest of an open file in pieces of 1 MiB; reports their bytes, raises OSError and Cancelled."""
-    while chunk := os.read(file, CHUNK):
+    part = min(CHUNK, os.fstat(file).st_size + 1)  # room for 1 MiB would cost more than reading a small file
+    while chunk := os.read(file, part):
         progress.advance(len(chunk))
         yield chunk
+        part = CHUNK
 
 
 def hash_bytes(data: bytes) -> str:

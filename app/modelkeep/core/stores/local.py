@@ -114,15 +114,18 @@ class LocalStore(Store):
             raise missing(key, self.describe()) from None
         except OSError as error:
             raise _unreadable(key, error) from error
-        if not stat.S_ISREG(os.fstat(number).st_mode):
+        facts = os.fstat(number)
+        if not stat.S_ISREG(facts.st_mode):
             os.close(number)
             raise missing(key, self.describe())
         try:
             if offset:
                 os.lseek(number, offset, os.SEEK_SET)
-            while chunk := os.read(number, _CHUNK):
+            part = min(_CHUNK, facts.st_size + 1)  # room for 1 MiB would cost more than reading a small object
+            while chunk := os.read(number, part):
                 progress.check()
                 yield chunk
+                part = _CHUNK
         except OSError as error:
             raise _unreadable(key, error) from error
         finally:
