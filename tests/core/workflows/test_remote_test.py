@@ -106,6 +106,17 @@ def test_a_password_that_was_chosen_is_tried_though_a_key_fits(
     assert found["auto"].startswith("key ") and found["password"] == "password"
 
 
+@needs_root
+def test_where_a_key_was_chosen_no_password_is_tried(
+    server: SshServer, home: Path, opened: Project, tmp_path: Path
+) -> None:
+    key = servers.make_key(tmp_path / "stranger")
+    draft = Draft("x", server.url(), "ssh", login="key", keyfile=str(key))
+    storage.offer(opened, draft, Secret(servers.PASSWORD))
+    step = failed({one.key: one for one in run_test(opened, spec=draft.spec(), limits=SHORT)})
+    assert (step.key, step.reason) == ("login", "key_refused")
+
+
 def test_a_clock_that_is_off_is_a_word_of_warning(
     server: SshServer, try_out: Try, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,8 +29,8 @@ from modelkeep.core.stores.ssh_shell import Shell
 from modelkeep.core.stores.trial import Obstacle, Pace, Space, Thing, Trial
 from modelkeep.core.stores.trial_speed import Line
 
-#: The value of the spec's option `keys` where a password shall be tried, though a key may open the door too.
-NO_KEYS = "none"
+#: Values of the spec's option `keys`, where one way to log in was chosen and nothing else shall be tried.
+NO_KEYS, ONLY_KEYS = "none", "only"
 _RMDIR = 15
 _READ_ONLY = 0x1
 _MOMENT = 0.8  # seconds a cancel waits for the end of what is short
@@ -90,7 +90,10 @@ class ServerTrial(Trial):
         """Connect and log in; `reached(stage, fact)` is called on the way. Raises what the connection does."""
         options = self._spec.options
         keys = Keys(
-            options.get("keyfile", ""), options.get("allow_agent") != "false", options.get("keys") == NO_KEYS
+            options.get("keyfile", ""),
+            options.get("allow_agent") != "false",
+            without=options.get("keys") == NO_KEYS,
+            alone=options.get("keys") == ONLY_KEYS,
         )
         route = resolve(self._spec.host, self._spec.user, self._spec.port)
         self._connection = Connection(route, keys, self._login, self._limits, self._progress, reached=reached)

@@ -90,6 +90,8 @@ class Draft:
         options = {"keyfile": os.path.expanduser(self.keyfile)} if self.keyfile else {}
         if self.login == "password":
             options = {"keys": "none"}  # else a key that fits would leave the password untried
+        elif self.login == "key":
+            options["keys"] = "only"
         return RemoteSpec.parse(self.url, options)
 
 
