@@ -217,6 +217,19 @@ def test_a_password_that_modelkeep_never_used_stays_where_it_was_made_for(
     assert isinstance(stopped, AddressChanged) == (name != "new default")
 
 
+def test_an_address_of_the_users_own_that_rests_on_the_repositorys_is_not_his_own(
+    folder: Path, server: Recorder
+) -> None:
+    (folder / ".dvc/config.local").write_text(
+        f"['remote \"lab\"']\n    url = remote://base/x\n    password = {LOCAL}\n"
+    )
+    _write(folder, "[core]\n    remote = lab\n['remote \"base\"']\n    url = " + GOOD + "\n", server)
+    know(folder, server)
+    _write(folder, "[core]\n    remote = lab\n['remote \"base\"']\n    url = " + EVIL + "\n", server)
+    use(folder, Person(), server)
+    assert server.visits and server.heard == []
+
+
 def test_yes_is_kept_and_a_way_back_is_a_question_again(folder: Path, server: Recorder) -> None:
     know(folder, server)
     _write(folder, ADDRESSES["port"].text, server)

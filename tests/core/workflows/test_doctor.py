@@ -112,6 +112,22 @@ def test_addresses_and_settings_of_the_repository(opened: Project, remote: Path,
     assert check.state is WARNING and "this machine only" in check.text
 
 
+def test_a_password_that_is_kept_for_another_server(opened: Project) -> None:
+    def lead_to(host: str) -> Check:
+        builders.set_default_remote(opened.root, f"ssh://me@{host}/srv", "lab")
+        opened.reload()
+        opened.accept_address(None)
+        return look(opened, "addresses")[0]
+
+    (opened.root / ".dvc/config.local").write_text("['remote \"lab\"']\n    password = canary\n")
+    assert lead_to("old.example").state is OK
+    check = lead_to("new.example")
+    assert check.state is WARNING and "made for me@old.example:22" in check.text
+    with (opened.root / ".dvc/config.local").open("a") as file:
+        file.write("    url = ssh://me@new.example/srv\n")
+    assert lead_to("new.example").state is OK, "it is all the user's own word"
+
+
 def test_git_and_who_commits(opened: Project, home: Path) -> None:
     builders.git(opened.root, "config", "--global", "--remove-section", "user")
     (check,) = look(opened, "identity")

@@ -176,7 +176,16 @@ def first_login(root: Path, *names: str) -> str | None:
     return None
 
 
+def kept_for(root: Path, config: Config, remote: str, address: str) -> str:
+    """The server that a password in the user's files is kept for instead of `address`, "" if there is none."""
+    held = config.held(remote, "password")
+    if held is None or held.level == "repo" or _is_own_word(config, held.remote):
+        return ""
+    first = first_login(root, held.remote, remote)
+    return first if first and first != address else ""
+
+
 def _is_own_word(config: Config, remote: str) -> bool:
     """Whether all that makes the address of a remote stands in the user's own files."""
-    section = f'remote "{remote}"'
-    return all(config.level_of(section, key) != "repo" for key in ("url", "user", "port"))
+    sections = [f'remote "{name}"' for name in config.ancestry(remote)]
+    return all(config.level_of(one, key) != "repo" for one in sections for key in ("url", "user", "port"))

@@ -140,7 +140,7 @@ class Config:
 
         A password in the URL counts when no key holds one.
         """
-        names = self._ancestry(name.lower())
+        names = self.ancestry(name)
         for wanted in (key, "url") if key == "password" else (key,):
             for one in names:
                 for level, found, secret in reversed(self._secrets.get(f'remote "{one}"', ())):
@@ -148,9 +148,10 @@ class Config:
                         return Held(one, level, secret)
         return None
 
-    def _ancestry(self, name: str) -> list[str]:
+    def ancestry(self, name: str) -> list[str]:
         """A remote and those whose address its own is built on, nearest first."""
         names: list[str] = []
+        name = name.lower()
         while name not in names and (body := self._sections.get(f'remote "{name}"')):
             names.append(name)
             parts = read_url(body["url"][0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelkeep.core.credentials import Vault, refused_backend
+from modelkeep.core.engine.addresses import kept_for
 from modelkeep.core.errors import KeyringUnavailable, ModelkeepError
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import Progress
@@ -98,7 +99,9 @@ def addresses(project: Project, online: bool, progress: Progress) -> Checks:
             yield Check("addresses", title, State.PROBLEM, f"{name}: {error.title}", error.hint)
             continue
         if change is None:
-            yield Check("addresses", title, State.OK, f"{name} leads to {visible(one.url)}.")
+            yield _password(project, one.name) or Check(
+                "addresses", title, State.OK, f"{name} leads to {visible(one.url)}."
+            )
             continue
         yield Check(
             "addresses",
@@ -107,6 +110,23 @@ def addresses(project: Project, online: bool, progress: Progress) -> Checks:
             f"{name} now leads to {visible(change.new)} instead of {visible(change.old)}.",
             f"Nothing is sent there before you say so: modelkeep remote trust {name} --address",
         )
+
+
+def _password(project: Project, name: str) -> Check | None:
+    """A password in the user's files that is not offered, because it was made for another server."""
+    address = project.address(name) or ""
+    other = kept_for(project.root, project.config, name, address) if address else ""
+    if not other:
+        return None
+    return Check(
+        "addresses",
+        "Addresses of the remotes",
+        State.WARNING,
+        f"{visible(name)} leads to {visible(address)}; the password in your config was made for {visible(other)} "
+        "and is not offered there.",
+        f"If it is right there: modelkeep login {visible(name)}, or write the address beside the password, into "
+        ".dvc/config.local.",
+    )
 
 
 def ignored(project: Project, online: bool, progress: Progress) -> Checks:
