@@ -103,7 +103,7 @@ class Stage:
         return self._places[folder]
 
     def _write(self, place: str, one: Placing, mode: int | None) -> None:
-        file = open_new(place, 0o777 if one.is_exec else 0o666)
+        file = open_new(place, 0o766 if one.is_exec else 0o666)  # the bit that DVC sets
         try:
             self._site.cache.copy_out(one.oid, file, self._progress)
             if mode is not None:
