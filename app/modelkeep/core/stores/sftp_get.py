@@ -101,7 +101,7 @@ class _Download:
         else:
             self._size = size
             self._asked_to = max(self._read_to, min(self._asked_to, size))
-            if self._asked_to < size:
+            if self._asked_to < size and not self._abandoned:
                 self._budget.waiting[self] = None
         self._close_when_quiet()
 
@@ -167,10 +167,9 @@ class Downloads:
             content = self._content(head, source, offset)
             yield head.key, content
             content.close()  # type: ignore[attr-defined]  # it is a generator
-            if not head.is_done:
+            if head.error is not None or not head.is_done:
                 head.abandon()
             self._queue.popleft()
-            self._budget.waiting.pop(head, None)
 
     def _fill(self, source: Iterator[str], offset: int) -> None:
         while len(self._queue) < OBJECTS and self._budget.used < AHEAD:
