@@ -7,6 +7,8 @@ import pwd
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -213,6 +215,9 @@ def test_a_condition_nobody_can_check_does_not_hold(home: Path) -> None:
     [
         ("Host lab\n  Port many\n", "no port"),
         ("Host lab\n  Port 70000\n", "no port"),
+        ("Host lab\n  Port ²²\n", "no port"),
+        (f"Host lab\n  Port {'1' * 5000}\n", "no port"),
+        (f"Host lab\n  ConnectTimeout {'1' * 5000}\n", "no time"),
         ("Host lab\n  ConnectTimeout soon\n", "no time"),
         ("Host lab\n  ProxyJump\n", "says nothing"),
         ("Host lab\n  -- what --\n", "no setting"),
@@ -223,6 +228,19 @@ def test_a_broken_line_is_named(home: Path, text: str, what: str) -> None:
     _write(home, text)
     with pytest.raises(InvalidFile, match=what):
         resolve("lab")
+
+
+def test_an_odd_line_takes_no_time(home: Path) -> None:
+    """Backslashes without an end, digits without one: nothing that could be read in many ways."""
+    odd = "\\" * 5000
+    _write(home, f'Host lab\n User "{odd}\n IdentityFile \'{odd}\nMatch user "{odd}\n')
+    began = time.process_time()
+    with suppress(InvalidFile):
+        resolve("lab")
+    _write(home, f"Host lab\n ConnectTimeout {'1' * 5000}x\n")
+    with pytest.raises(InvalidFile, match="no time"):
+        resolve("lab")
+    assert time.process_time() - began < 2
 
 
 def test_a_config_that_includes_itself_ends(home: Path) -> None:

@@ -23,7 +23,8 @@ from modelkeep.core.stores.ssh_config_file import (
 
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk", "id_rsa")
 _MACHINE_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
-_TIME = re.compile(r"(?:(\d+)([smhdw]?))+", re.IGNORECASE)
+_PORT = re.compile(r"[0-9]{1,5}")
+_TIME = re.compile(r"(?:[0-9]+[smhdw])*(?:[0-9]+[smhdw]?)", re.IGNORECASE)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -114,7 +115,7 @@ def split_hop(text: str) -> tuple[str, str, int | None]:
         port = rest.removeprefix(":")
     else:
         host, _, port = place.partition(":")
-    if not host or host.startswith("-") or (port and not port.isdigit()):
+    if not host or host.startswith("-") or (port and not _PORT.fullmatch(port)):
         raise InvalidFile("~/.ssh/config", f"{text!r} is not a host to jump over", entry="ProxyJump")
     return host, user, int(port) if port else None
 
@@ -125,7 +126,7 @@ def _one(found: Settings, key: str) -> str:
 
 def _port(found: Settings) -> int:
     text = _one(found, "port") or "22"
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not _PORT.fullmatch(text) or not 0 < int(text) < 65536:
         raise InvalidFile("~/.ssh/config", f"{text!r} is no port", entry="Port")
     return int(text)
 
@@ -151,7 +152,7 @@ def _seconds(found: Settings, key: str) -> float | None:
     text = _one(found, key)
     if text.lower() in ("", "none"):
         return None
-    if not _TIME.fullmatch(text):
+    if not _TIME.fullmatch(text) or len(text) > 20:
         raise InvalidFile("~/.ssh/config", f"{text!r} is no time", entry=key)
     return float(sum(int(number) * _UNITS[unit.lower()] for number, unit in re.findall(r"(\d+)(\D?)", text)))
 

@@ -24,8 +24,8 @@ _LARGEST = 1 << 20
 _ADD_UP = ("identityfile", "certificatefile")
 _RIVALS = {"proxyjump": "proxycommand", "proxycommand": "proxyjump"}
 _LINE = re.compile(r"\s*(?P<key>[A-Za-z][A-Za-z0-9]*)(?:\s*=\s*|\s+|$)(?P<rest>.*)")
-_WORD = re.compile(r"""\s*((?:"(?:\\["\\]|[^"])*"|'(?:\\['\\]|[^'])*'|\\[\s"'\\]|[^\s"'])+)""")
-_QUOTED = re.compile(r""""((?:\\["\\]|[^"])*)"|'((?:\\['\\]|[^'])*)'|\\([\s"'\\])""")
+_WORD = re.compile(r"""\s*((?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\\(?:.|$)|[^\s"'\\])+)""")
+_QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|\\([\s"'\\])""")
 _TOKEN = re.compile(r"%(.)|\$\{(\w+)\}")
 # What may be put into a command line for a shell; a host or user may have been chosen by a repository.
 _HARMLESS = re.compile(r"[\w.@:%+=,\[\]-]*")

@@ -103,7 +103,7 @@ class Connection:
 
     def _open(self, keys: Keys, login: LoginProvider, progress: Progress) -> None:
         self._met = None
-        sock = self._reach(keys, login, progress)
+        sock = self._reach(login, progress)
         self.wire = Wire(sock, self._limits.silence)
         self._under.append(self.wire.close)
         with progress.interrupting(self.abort):
@@ -120,7 +120,7 @@ class Connection:
 
     # -- reaching the server ---------------------------------------------------------------------------
 
-    def _reach(self, keys: Keys, login: LoginProvider, progress: Progress) -> Any:
+    def _reach(self, login: LoginProvider, progress: Progress) -> Any:
         address = self.route.address
         if self.route.proxy_command:
             self._reached(Stage.RESOLVED, "left to ProxyCommand")
@@ -129,10 +129,10 @@ class Connection:
             self._reached(Stage.CONNECTED, "through ProxyCommand")
             return self._proxy.sock
         if self.route.jumps:
-            return self._jump(keys, login, progress)
+            return self._jump(login, progress)
         return connect_tcp(address.host, address.port, self._limits.connect, progress, self._reached)
 
-    def _jump(self, keys: Keys, login: LoginProvider, progress: Progress) -> Any:
+    def _jump(self, login: LoginProvider, progress: Progress) -> Any:
         *before, last = self.route.jumps
         host, user, port = split_hop(last)
         hop = resolve(host, user, port)
@@ -148,7 +148,8 @@ class Connection:
         hop = replace(hop, depth=self.route.depth + 1)
         self._reached(Stage.RESOLVED, f"left to {hop.address.host} (ProxyJump)")
         try:
-            carrier = Connection(hop, Keys(use_agent=keys.use_agent), login, self._limits, progress)
+            # What a remote says about keys is about its own server; hosts in between follow the user's config.
+            carrier = Connection(hop, Keys(), login, self._limits, progress)
         except (ConnectionLost, StoreFailed, Unsupported) as error:
             raise on_the_way(self.route, hop, error) from error
         self._under.append(carrier.close)
