@@ -57,6 +57,7 @@ def test_what_comes_out_is_an_address_for_dvc(url: str) -> None:
     ("text", "says"),
     [
         ("", "full path of a folder"),
+        ("x" * 20_000, "too long"),
         ("lab", "ssh://user@server/folder"),
         ("alice@lab", "ssh://alice@lab/srv/data"),
         ("lab.example.org/srv", "ssh://lab.example.org/srv"),

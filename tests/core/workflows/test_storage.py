@@ -99,6 +99,13 @@ def test_secrets_are_dots_in_what_is_shown(opened: Project) -> None:
     assert "hunter" not in shown and shown.count("••••••••") >= 4 and "ssh://bob:••••••••@lab/srv" in shown
 
 
+def test_a_config_of_blank_lines_is_shown(opened: Project) -> None:
+    """A pattern that looks for secrets across lines would not come to its end with them."""
+    config = opened.root / ".dvc/config"
+    config.write_text(config.read_text() + "\n" * 300_000)
+    assert storage.preview(opened, LAB)
+
+
 def test_every_value_and_where_it_comes_from(opened: Project) -> None:
     storage.save(opened, replace(LAB, login="password"))
     assert storage.values_of(opened, "lab") == (

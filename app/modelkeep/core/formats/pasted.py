@@ -23,6 +23,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _PORT_PATH = re.compile(r"(\d{2,5})(/.*)")
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _SECTION = re.compile(r"""\[\s*'?remote\s+"(?P<name>[^"]+)"'?\s*\]""")
+_LONGEST = 10_000
 _EXAMPLE = "ssh://user@server/folder"
 
 #: Other kinds that a URL can name, and what to do about each for now.
@@ -70,6 +71,10 @@ class Pasted:
 def understand(text: str) -> Pasted:
     """Read an address, a command line or a piece of config that holds one. Raises UsageError with the fix."""
     text = text.strip()
+    if len(text) > _LONGEST:
+        raise UsageError(
+            "This is too long for an address.", hint=f"Paste the address alone, such as {_EXAMPLE}."
+        )
     if not text:
         raise UsageError("There is no address yet.", hint=f"Write {_EXAMPLE}, or the full path of a folder.")
     if "\n" in text or _SECTION.match(text):

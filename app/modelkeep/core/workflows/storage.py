@@ -32,7 +32,8 @@ from modelkeep.core.workflows.remote_steps import Step
 LOGINS = ("auto", "key", "password", "questions")
 _DOTS = "••••••••"
 _SECRET_LINE = re.compile(
-    rf"""^([\s#;]*['"]?(?:{"|".join(sorted(SECRET_KEYS))})['"]?\s*=\s*).*$""", re.MULTILINE | re.IGNORECASE
+    rf"""^([ \t#;]*['"]?(?:{"|".join(sorted(SECRET_KEYS))})['"]?[ \t]*=[ \t]*).*$""",
+    re.MULTILINE | re.IGNORECASE,
 )
 _SECRET_URL = re.compile(r"(://[^/@\s:]*:)[^/\s]*(@)")
 _Settings = dict[tuple[str, str], str | None]
