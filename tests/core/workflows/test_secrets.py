@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import servers
 from keyring_daemon import KeyringDaemon, keyring_daemon
 from modelkeep.core.credentials import MemoryVault, Vault, open_vault
 from modelkeep.core.engine import history_secrets
-from modelkeep.core.errors import KeyringUnavailable, NotFound, Refused, Unsupported
+from modelkeep.core.errors import KeyringUnavailable, ModelkeepError, NotFound, Refused, Unsupported
+from modelkeep.core.formats.config_secrets import find_secrets
+from modelkeep.core.progress import Cancelled
 from modelkeep.core.project import Project
 from modelkeep.core.settings import KnownLogins
 from modelkeep.core.values import Secret
@@ -153,6 +156,17 @@ def test_a_huge_or_linked_config_in_the_history_is_passed_over(opened: Project) 
     (root / "y/.dvc/config").symlink_to("/etc/passwd:canary@")
     builders.make_commit(root, {}, "x")
     assert secrets.scan(opened).found == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b":" * 200_000 + b"@", b"[" + b" " * 200_000 + b"@", b"password" + b" " * 200_000 + b"\n[", b"[a]\nx" + b" " * 3_000 + b"@",
+     b"[a]\nurl = ssh://" + b"a:" * 100_000 + b"@h\n", b"[" * 200_000 + b"@", b"[a]\nx = " + b":@" * 100_000],
+)  # fmt: skip
+def test_a_text_made_to_keep_the_reader_busy_does_not(text: bytes) -> None:
+    began = time.process_time()
+    find_secrets(text)
+    assert time.process_time() - began < 2, "the square of its length would be minutes"
 
 
 # -- moving --------------------------------------------------------------------------------------------
@@ -385,6 +399,18 @@ def test_an_old_password_that_still_opens_the_server(project: Path, ssh_server: 
     (finding,) = secrets.scan(one).in_history
     assert secrets.still_works(one, finding) is True
     one.close()
+
+
+def test_a_host_on_the_way_is_not_given_the_old_password(project: Path, home: Path) -> None:
+    with recorder() as server:
+        jump = f"Host lab.example\n    ProxyJump bob@127.0.0.1:{server.other}\n"
+        builders.write_tree(home / ".ssh", {"config": jump})
+        one = in_history(project, "ssh://ann@lab.example/srv", PASSWORD)
+        (finding,) = secrets.scan(one).in_history
+        with pytest.raises((ModelkeepError, Cancelled)):
+            secrets.still_works(one, finding)
+        assert server.visits == {server.other: 1} and server.heard == []
+        one.close()
 
 
 def test_other_secrets_are_not_tried(project: Path) -> None:

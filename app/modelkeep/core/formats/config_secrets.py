@@ -5,7 +5,6 @@ Which keys hold secrets is config_keys' business (dvc-format §6.3); a password 
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from modelkeep.core.errors import InvalidFile
@@ -14,10 +13,11 @@ from modelkeep.core.formats.configfile import MAX_BYTES, Sections, parse_config,
 from modelkeep.core.formats.remoteurl import read_url, split_password
 from modelkeep.core.values import Secret
 
-_SECTION = re.compile(r"\s*\[+\s*(.*?)\s*\]+\s*(?:#.*)?")
-_ENTRY = re.compile(r"\s*([\w-]+)\s*=\s*(.*?)\s*")
-#: Most old versions hold none of these words, and need not be parsed.
-_HINT = re.compile(rb"(?i)" + b"|".join([*map(str.encode, sorted(SECRET_KEYS)), rb":[^\s/]*@"]))
+#: Most old versions hold none of these words, and need not be parsed. Plain words only: a text made for it would
+#: keep a pattern busy for minutes.
+_WORDS = (b"@", *map(str.encode, sorted(SECRET_KEYS)))
+#: Bytes of a file, and of a line of it, that the proper reader can be trusted with: its time grows with their square.
+_PLAIN, _LINE = 32 << 10, 512
 #: Secrets that say by their name to which kind of remote they belong, where no address does.
 _KIND_OF_KEY = {
     "passphrase": "ssh",
@@ -47,14 +47,11 @@ class FoundSecret(NamedTuple):
 
 def find_secrets(data: bytes) -> tuple[FoundSecret, ...]:
     """The secrets in the text of a config file, in their order. An empty value is none."""
-    if len(data) > MAX_BYTES or not _HINT.search(data):
+    lowered = data.lower() if len(data) <= MAX_BYTES else b""
+    if not any(word in lowered for word in _WORDS):
         return ()
-    try:
-        sections = parse_config(data, "config")
-    except InvalidFile:
-        sections = _lines(data)
     found = []
-    for section, body in sections.items():
+    for section, body in _sections(data).items():
         kind, name = split_section(section)
         remote = name if kind == "remote" else ""
         for key, value in body.items():
@@ -63,6 +60,15 @@ def find_secrets(data: bytes) -> tuple[FoundSecret, ...]:
                 of_kind = _kind(body, key) if remote else ""
                 found.append(FoundSecret(section, key, Secret(secret), remote, of_kind))
     return tuple(found)
+
+
+def _sections(data: bytes) -> Sections:
+    if len(data) <= _PLAIN and max(map(len, data.splitlines()), default=0) <= _LINE:
+        try:
+            return parse_config(data, "config")
+        except InvalidFile:
+            pass  # secrets stand in broken files, too
+    return _lines(data)
 
 
 def _kind(body: dict[str, str], key: str) -> str:
@@ -74,9 +80,10 @@ def _lines(data: bytes) -> Sections:
     """What can be made out in a file that is no proper config: sections, and keys with their values."""
     sections: Sections = {}
     body: dict[str, str] = sections.setdefault("", {})
-    for line in data.decode("utf-8", "replace").splitlines():
-        if section := _SECTION.fullmatch(line):
-            body = sections.setdefault(section[1].strip("'").lower(), {})
-        elif entry := _ENTRY.fullmatch(line):
-            body[entry[1].lower()] = entry[2].strip("\"'")
+    for line in map(str.strip, data.decode("utf-8", "replace").splitlines()):
+        key, equals, value = line.partition("=")
+        if line.startswith("["):
+            body = sections.setdefault(line.partition("]")[0].strip("[ '").lower(), {})
+        elif equals:
+            body[key.strip().lower()] = value.strip().strip("\"'")
     return sections

@@ -19,6 +19,7 @@ Sections = dict[str, dict[str, str]]
 _Parsed = dict[str, dict[str, str | list[str]]]
 MAX_BYTES = 256 << 10
 _MAX_VALUE = 64 << 10
+_MAX_LINE = 4096
 _REFERENCE = pattern(r"%\(([^)]*)\)s")
 _NAMED = pattern(r'\s*(remote|machine|db)\s*"(.*)"\s*')
 _SCHEME = pattern(r"\w+://")
@@ -86,6 +87,9 @@ def _read(data: bytes, file: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InvalidFile(file, f"is not UTF-8 text (byte {error.start})") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if max(map(len, text.split("\n"))) > _MAX_LINE:
+        # ConfigObj's time grows with the square of a line's length.
+        raise InvalidFile(file, f"has a line of more than {_MAX_LINE} characters, which no config has")
     try:
         parsed: dict[str, Any] = ConfigObj(io.StringIO(text), interpolation=False).dict()
     except ConfigObjError as error:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 
-from modelkeep.core.errors import LoginFailed, ModelkeepError, NotFound, Refused, Unsupported
+from modelkeep.core.credentials import Credentials, normal_address
+from modelkeep.core.errors import ModelkeepError, NotFound, Refused, Unsupported
 from modelkeep.core.formats.config import Config, RemoteConfig, parse_config
 from modelkeep.core.formats.config_secrets import FoundSecret, find_secrets
 from modelkeep.core.paths import visible
 from modelkeep.core.progress import SILENT, Cancelled, Progress
 from modelkeep.core.project import Project
 from modelkeep.core.stores.base import RemoteSpec
-from modelkeep.core.stores.registry import open_store
+from modelkeep.core.stores.limits import DEFAULT
+from modelkeep.core.stores.ssh_config import resolve
+from modelkeep.core.stores.ssh_connect import Connection
+from modelkeep.core.stores.ssh_keys import Keys
 from modelkeep.core.values import Secret
 from modelkeep.core.workflows.secrets_scan import Finding
 
@@ -28,59 +32,71 @@ def still_works(project: Project, finding: Finding, progress: Progress = SILENT)
             "Only passwords of SSH servers can be tried.", hint="Change the secret where it was issued."
         )
     spec, secret = _server(project, finding, progress)
-    login = _OneTry(project, secret)
-    # Keys would open the door as well, and nothing were known of the password.
-    alone = {"keyfile": os.devnull, "allow_agent": "false"}
-    place = RemoteSpec("ssh", spec.path, spec.host, spec.user, spec.port, alone)
-    with open_store(place, login) as store, progress.interrupting(store.close):
-        try:
-            store.sizes(["modelkeep"], progress=progress)
-        except (Cancelled, LoginFailed):
-            progress.check()
-            if login.verdict is None and not login.was_asked:
-                raise
-        except ModelkeepError:
-            if login.verdict is None:
-                raise
+    route = resolve(spec.host, spec.user, spec.port)
+    login = _OneTry(project.credentials, str(route.address), secret)
+    try:
+        # Keys would open the door as well, and nothing were known of the password.
+        Connection(route, Keys(without=True), login, DEFAULT, progress).close()
+    except (Cancelled, ModelkeepError):
+        progress.check()
+        if not login.was_asked:
+            raise
     return login.verdict
 
 
 class _OneTry:
-    """Gives one password once; whatever else a server asks is left unanswered."""
+    """Gives one password once to the server at `address`, whose other questions are left unanswered.
 
-    def __init__(self, project: Project, secret: Secret) -> None:
-        self._project = project
+    Hosts on the way there are logged in to as always.
+    """
+
+    def __init__(self, credentials: Credentials, address: str, secret: Secret) -> None:
+        self._credentials = credentials
+        self._address = normal_address(address)
         self._secret = secret
         self.was_asked = False
         self.verdict: bool | None = None
 
+    def _is_meant(self, address: object) -> bool:
+        return normal_address(str(address)) == self._address
+
     def password(self, address: object, attempt: int, prompt: str) -> Secret | None:
-        if self.was_asked:
-            return None
+        if not self._is_meant(address):
+            return self._credentials.password(address, attempt, prompt)
+        first, self.was_asked = not self.was_asked, True
+        return self._secret if first else None
+
+    def answers(
+        self, address: object, *, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[Secret] | None:
+        if not self._is_meant(address):
+            return self._credentials.answers(address, title=title, instructions=instructions, prompts=prompts)
         self.was_asked = True
-        return self._secret
+        return None
 
     def passphrase(self, keyfile: str, attempt: int, key: str = "") -> Secret | None:
-        return None
+        return self._credentials.passphrase(keyfile, attempt, key)
 
     def unlocked(self, key: str) -> None:
-        return
-
-    def answers(self, address: object, **asked: object) -> list[Secret] | None:
-        self.was_asked = True
-        return None
+        self._credentials.unlocked(key)
 
     def say(self, text: str) -> None:
-        return
+        self._credentials.say(text)
 
     def accepted(self, address: object) -> None:
-        self.verdict = True
+        if self._is_meant(address):
+            self.verdict = True
+        else:
+            self._credentials.accepted(address)
 
     def rejected(self, address: object) -> None:
-        self.verdict = False
+        if self._is_meant(address):
+            self.verdict = False
+        else:
+            self._credentials.rejected(address)
 
     def trust_host(self, host: str, key_type: str, fingerprint: str) -> str:
-        return self._project.credentials.trust_host(host, key_type, fingerprint)
+        return self._credentials.trust_host(host, key_type, fingerprint)
 
 
 def _server(project: Project, finding: Finding, progress: Progress) -> tuple[RemoteSpec, Secret]:
