@@ -421,6 +421,32 @@ def test_questions_of_git_and_its_ssh(vault: MemoryVault) -> None:
     assert Credentials(vault, NO_QUESTIONS, lambda _: None).git_prompt("Password: ") is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Enter passphrase for key '/home/ann/.ssh/id_ed25519': ",
+        "Password for 'https://me@github.example': ",
+        "The authenticity of host 'x' can't be established.\nED25519 key fingerprint is SHA256:abc.\n",
+        "Your \x1b[2Jcode: ",
+    ],
+)
+def test_a_git_server_cannot_ask_in_somebody_elses_name(vault: MemoryVault, text: str) -> None:
+    """Through ssh a server may ask whatever it likes; it stays a question of that server, told as such."""
+
+    class Asked(Person):
+        def answers(self, address: str, **said: object) -> list[Secret] | None:
+            self.asked.append((f"{address} {said['prompts']}", 0))
+            return None
+
+    person: Person = Asked()
+    assert credentials(vault, person).git_prompt(f"(git@evil.example) {text}") is None
+    ((asked, _),) = person.asked
+    assert asked.startswith("git@evil.example [(") and "\x1b" not in asked
+    person = Person("typed")
+    found = credentials(vault, person).git_prompt(f"x {text}")
+    assert person.asked == [("the Git server", 1)] and found is not None
+
+
 def test_importing_this_loads_no_keyring() -> None:
     code = "import sys, modelkeep.core.credentials as c; c.open_vault(); sys.exit('keyring' in sys.modules)"
     source = str(Path(sys.modules["modelkeep"].__path__[0]).parent)

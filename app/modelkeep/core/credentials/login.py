@@ -14,15 +14,21 @@ from collections.abc import Callable, Sequence
 from modelkeep.core.credentials.questions import NO_QUESTIONS, Questions
 from modelkeep.core.credentials.vault import Vault, normal_address
 from modelkeep.core.errors import KeyringUnavailable, LoginNeeded, UnknownHost
+from modelkeep.core.paths import visible
 from modelkeep.core.patterns import pattern
 from modelkeep.core.redaction import register
 from modelkeep.core.values import Secret
 
 _HOST_QUESTION = pattern(
-    r"authenticity of host '(?P<host>[^']+)'.*?(?P<type>[A-Z0-9-]+) key fingerprint is (?P<print>SHA256:\S+?)\.?\s",
+    r"The authenticity of host '(?P<host>[^']+)'.*?(?P<type>[A-Z0-9-]+) key fingerprint is (?P<print>SHA256:\S+?)\.?\s",
     re.DOTALL,
 )
-_PASSPHRASE = pattern(r"passphrase for (?:key )?'?(?P<file>[^':]+)'?")
+_PASSPHRASE = pattern(r"Enter passphrase for (?:key )?'(?P<file>[^'\n]+)':\s*")
+# What a server asks through ssh stands behind this; it may look like anything, and is never more than its question.
+_OF_SERVER = pattern(r"\((?P<who>[^()\s]+@[^()\s]+)\) (?P<text>.*)", re.DOTALL)
+_WHO = pattern(
+    r"(?:Username|Password) for '(?:[a-z]+://)?(?P<url>[^']+)'|(?P<account>[^\s()]+@[^\s()]+?)'s password"
+)
 
 
 class Credentials:
@@ -230,12 +236,18 @@ class Credentials:
     def git_prompt(self, prompt: str) -> Secret | None:
         """The answer to a question of git or of its ssh; None gives up. Nothing of it is kept: git does not
         say whether it was right, and has credential helpers of its own."""
-        if host := _HOST_QUESTION.search(prompt + "\n"):
+        if host := _HOST_QUESTION.match(prompt + "\n"):
             answer = self.trust_host(host["host"], host["type"], host["print"])
             return None if answer == "cancel" else Secret("yes")
         if self._questions is NO_QUESTIONS:
             return None
-        if key := _PASSPHRASE.search(prompt):
+        if asked := _OF_SERVER.match(prompt):
+            question = (visible(asked["text"].strip())[:400], False)
+            given = self._questions.answers(asked["who"], title="", instructions="", prompts=[question])
+            if given:
+                register(given[0])
+            return given[0] if given else None
+        if key := _PASSPHRASE.fullmatch(prompt):
             return self.passphrase(key["file"], 1)
         secret = self._questions.password(_who(prompt), attempt=1, prompt=prompt.strip())
         if secret is not None and not prompt.startswith("Username"):
@@ -245,5 +257,5 @@ class Credentials:
 
 def _who(prompt: str) -> str:
     """Whom a prompt of git or ssh is about, for people."""
-    found = re.search(r"for '(?:[a-z]+://)?([^']+)'", prompt) or re.search(r"(\S+@\S+?)'s password", prompt)
-    return found[1] if found else "the Git server"
+    found = _WHO.match(prompt)
+    return (found["url"] or found["account"]) if found else "the Git server"
