@@ -90,7 +90,7 @@ def screen(lines: str) -> Iterator[Screen]:
 
 def test_what_is_typed_is_hidden_and_what_a_server_says_is_harmless() -> None:
     with screen(_ALL) as shown:
-        shown.wait_for("Your ⟨U+001B⟩[2Jpassword: ")
+        shown.wait_for("ann@lab:22 asks: Your ⟨U+001B⟩[2Jpassword: ")
         shown.type("s3cret")
         shown.wait_for("Passphrase for /home/ann/key: ")
         assert "did not accept that password" in shown.text and shown.text.count("s3cret") == 1, (

@@ -135,7 +135,9 @@ class TerminalQuestions:
         with _asking():
             if attempt > 1:
                 print("\rThe server did not accept that password.", file=sys.stderr)
-            text = getpass.getpass(f"\r{visible(prompt) or f'Password for {address}'}: ".replace(":: ", ": "))
+            # A server may ask in anybody's name, so that the account is always told beside its own words.
+            question = f"{address} asks: {visible(prompt.strip())}" if prompt else f"Password for {address}:"
+            text = getpass.getpass(f"\r{question} ")
         return Secret(text) if text else None
 
     def passphrase(self, keyfile: str, *, attempt: int) -> Secret | None:
