@@ -230,6 +230,16 @@ def test_an_address_of_the_users_own_that_rests_on_the_repositorys_is_not_his_ow
     assert server.visits and server.heard == []
 
 
+def test_another_version_with_another_default_is_a_question_too(folder: Path, server: Recorder) -> None:
+    know(folder, server)
+    text = ADDRESSES["new default"].text.format(good=server.port, evil=server.other).encode()
+    project = opened(folder, Person(moves=False), server)
+    with pytest.raises(AddressChanged), project.using_remote(None, project.config_with(text)):
+        pass
+    project.close()
+    assert server.visits == {}
+
+
 def test_yes_is_kept_and_a_way_back_is_a_question_again(folder: Path, server: Recorder) -> None:
     know(folder, server)
     _write(folder, ADDRESSES["port"].text, server)

@@ -306,10 +306,11 @@ class Project:
     def _place(self, name: str | None, config: Config | None) -> Place:
         remote = self.remote_config(name, config).name
         address = current = address_of(self.remote_spec(name, config))
+        is_default = remote == (config or self.config).default_remote
         if config is not None and config is not self.config:
-            with suppress(ModelkeepError):  # today's config may not know that remote any more
+            current = ""  # where today's config does not know that remote, nothing of today is compared with
+            with suppress(ModelkeepError):
                 current = address_of(self.remote_spec(remote))
-        is_default = remote == self.config.default_remote and address == current
         return Place(remote, address, current, is_default)
 
     def _earlier_address(self, place: Place) -> str | None:

@@ -232,6 +232,17 @@ def test_a_password_in_the_address_goes_and_the_rest_stays_as_written(
     assert stored(kept) == PASSWORD
 
 
+def test_what_the_user_wants_for_this_session_only_does_not_keep_it_from_the_keyring(
+    lab: Project, kept: Vault, home: Path
+) -> None:
+    from modelkeep.gui.dialogs.keptvault import KeptVault
+
+    path = write(lab, "local", f"['remote \"lab\"']\n    password = {PASSWORD}\n", home)
+    lab.vault = KeptVault(kept, lambda address: False)
+    secrets.migrate(lab)
+    assert stored(kept) == PASSWORD and PASSWORD not in path.read_text()
+
+
 def test_it_is_committed_only_if_asked(lab: Project, home: Path) -> None:
     builders.make_commit(lab.root, {".dvc/config": LAB + f"    password = {PASSWORD}\n"}, "Oh")
     lab.reload()

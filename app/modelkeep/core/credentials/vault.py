@@ -68,6 +68,10 @@ class Vault(Protocol):
         """Whether secrets outlive the program."""
 
     @property
+    def lasting(self) -> Vault:
+        """The vault that keeps what is put for good, whatever the user chose for passwords that are typed."""
+
+    @property
     def reason(self) -> str:
         """Why it is not persistent, for people; "" if it is."""
 
@@ -92,6 +96,10 @@ class MemoryVault:
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
         self._secrets: dict[tuple[str, str], Secret] = {}
+
+    @property
+    def lasting(self) -> Vault:
+        return self
 
     def get(self, address: str) -> Secret | None:
         return self._secrets.get(_entry(address))
@@ -122,6 +130,10 @@ class KeyringVault:
         """`backend` is one that `allowed_backend` gave."""
         self._backend = backend
         self._worker = _Worker(patience)
+
+    @property
+    def lasting(self) -> Vault:
+        return self
 
     def get(self, address: str) -> Secret | None:
         service, account = _entry(address)
@@ -260,6 +272,10 @@ class SystemVault:
     @property
     def reason(self) -> str:
         return self._vault().reason
+
+    @property
+    def lasting(self) -> Vault:
+        return self
 
     def get(self, address: str) -> Secret | None:
         return self._vault().get(address)

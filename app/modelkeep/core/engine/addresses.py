@@ -84,7 +84,7 @@ class AddressBook:
         if not known:
             # A new name for the default remote is a changed address, too: data would go to another place.
             known = book.of(self._root, _DEFAULT) if place.is_default else ()
-            known = known or (place.current,)
+            known = known or (place.current or place.address,)
         right = known[0] == place.address if place.is_of_today else place.address in known
         return None if right else AddressChange(place.remote, known[0], place.address)
 
@@ -109,7 +109,7 @@ class AddressBook:
 
     def _change(self, place: Place) -> AddressChange | None:
         """As `changed`; but at the first use of a remote, what older versions call it is as new as all of it."""
-        if not KnownAddresses.load().of(self._root, place.remote):
+        if not KnownAddresses.load().of(self._root, place.remote) and place.current:
             self._new.add(place.remote)
         if place.remote in self._new and not place.is_of_today:
             return None
@@ -129,13 +129,17 @@ class AddressBook:
         known = book.of(self._root, place.remote)
         # A home that cannot be written must not keep data from its owner.
         with suppress(StoreFailed, OSError):
-            if not known and not place.is_of_today:
+            if not known and place.current and not place.is_of_today:
                 KnownAddresses.accept(self._root, place.remote, place.current)
             if place.is_of_today and place.address not in known[:1]:
                 KnownAddresses.accept(self._root, place.remote, place.address)
             elif place.address not in known:
                 KnownAddresses.accept(self._root, place.remote, place.address, used=False)
-            if place.is_default and place.address not in book.of(self._root, _DEFAULT)[:1]:
+            if (
+                place.is_default
+                and place.is_of_today
+                and place.address not in book.of(self._root, _DEFAULT)[:1]
+            ):
                 KnownAddresses.accept(self._root, _DEFAULT, place.address)
 
 

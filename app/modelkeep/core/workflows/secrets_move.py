@@ -110,7 +110,7 @@ class _Move:
 
     def _in_keyring(self, one: HeldSecret, names: dict[str, Secret]) -> bool:
         name = vault_name(self.project, one.finding)
-        vault = self.project.vault
+        vault = self.project.vault.lasting
         known = names.get(name) or vault.get(name)
         if known is not None and known.reveal() != one.secret.reveal():
             self.notes.append(

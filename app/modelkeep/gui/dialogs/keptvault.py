@@ -20,6 +20,10 @@ class KeptVault:
         return self._inner.is_persistent
 
     @property
+    def lasting(self) -> Vault:
+        return self._inner.lasting
+
+    @property
     def reason(self) -> str:
         return self._inner.reason
 
