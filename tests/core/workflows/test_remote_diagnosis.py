@@ -115,6 +115,19 @@ def test_a_changed_key(server: SshServer, home: Path, tmp_path: Path, try_out: T
     assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in step.advice
 
 
+def test_a_changed_key_on_the_way_is_that_hosts(
+    server: SshServer, home: Path, tmp_path: Path, try_out: Try
+) -> None:
+    other = Path(f"{servers.make_key(tmp_path / 'other')}.pub").read_text()
+    (home / ".ssh/known_hosts").write_text(f"[localhost]:{server.port} {other}{server.known_hosts()}")
+    hop = f"Host hop\n  HostName localhost\n  Port {server.port}\nHost 127.0.0.1\n  ProxyJump hop\n"
+    (home / ".ssh/config").write_text(hop)
+    step = failed(try_out(spec_of(server)))
+    assert step.reason == "host_changed"
+    assert f"[localhost]:{server.port} shows another key" in step.text
+    assert f"ssh-keygen -R '[localhost]:{server.port}'" in step.advice
+
+
 def test_a_revoked_key(server: SshServer, home: Path, try_out: Try) -> None:
     with (home / ".ssh/known_hosts").open("a") as file:
         file.write(f"@revoked * {server.known_hosts().split(' ', 1)[1]}")

@@ -72,6 +72,8 @@ def explain(error: ModelkeepError, place: Place) -> Found:
         words |= {"command": key_command(error.key_type)}
         command = f"modelkeep remote trust {place.name}" if place.is_known else "modelkeep setup"
         words |= {"trust": f"{command} --fingerprint {error.fingerprint}"}
+    if isinstance(error, (UnknownHost, HostKeyChanged)):
+        words |= _on_the_way(error.host, place)
     if not text:
         return Found(State.FAILED, error.title, error.hint, error.detail, reason or "failed")
     advice = advice.format_map(words)
@@ -126,6 +128,13 @@ def _own_folder(place: Place) -> str:
     if place.home in ("", "/") or place.path.startswith(place.home):
         return ""
     return f" Your own folder there is {place.home}: try {place.url(place.home + '/data')}"
+
+
+def _on_the_way(host: str, place: Place) -> dict[str, object]:
+    """The words that differ where the key is not the server's own but that of one on the way to it."""
+    if host.lower() in ("", _known_as(place).lower()):
+        return {}
+    return {"host": host, "forget": f"ssh-keygen -R '{host}'"}
 
 
 def _known_as(place: Place) -> str:
