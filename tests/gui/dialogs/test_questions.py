@@ -172,6 +172,10 @@ def test_a_password_not_to_be_kept_stays_in_memory(qtbot: QtBot, questions: GuiQ
     kept = vault.get("a@lab:22")
     assert kept is not None and kept.reveal() == "hunter2"
     assert inner.get("a@lab:22") is None
+    with vault.for_good():  # what is moved out of a file must not end with the session
+        assert vault.get("a@lab:22") is None
+        vault.put("a@lab:22", Secret("hunter2"))
+    assert inner.get("a@lab:22") is not None
 
 
 def test_without_a_keyring_the_dialog_says_so(qtbot: QtBot) -> None:

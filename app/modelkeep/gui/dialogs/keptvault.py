@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from modelkeep.core.credentials import MemoryVault, Vault
 from modelkeep.core.values import Secret
@@ -14,6 +16,20 @@ class KeptVault:
     def __init__(self, inner: Vault, keeps: Callable[[str], bool]) -> None:
         self._inner, self._keeps = inner, keeps
         self._session = MemoryVault()
+        self._for_good = threading.local()
+
+    @contextmanager
+    def for_good(self) -> Iterator[None]:
+        """On this thread and inside, everything goes to `inner` and comes from there: the user asked for that."""
+        self._for_good.now = True
+        try:
+            yield
+        finally:
+            self._for_good.now = False
+
+    @property
+    def _lasts(self) -> bool:
+        return getattr(self._for_good, "now", False)
 
     @property
     def is_persistent(self) -> bool:
@@ -28,10 +44,12 @@ class KeptVault:
         return self._inner.reason
 
     def get(self, address: str) -> Secret | None:
+        if self._lasts:
+            return self._inner.get(address)
         return self._session.get(address) or self._inner.get(address)
 
     def put(self, address: str, secret: Secret) -> None:
-        if self._keeps(address):
+        if self._lasts or self._keeps(address):
             self._inner.put(address, secret)
         else:
             self._session.put(address, secret)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QWidget
 
@@ -12,6 +14,7 @@ from modelkeep.core.workflows import secrets
 from modelkeep.core.workflows.secrets import Finding, Findings
 from modelkeep.gui import theme
 from modelkeep.gui.dialogs.frame import Notice, allow
+from modelkeep.gui.dialogs.keptvault import KeptVault
 from modelkeep.gui.dialogs.planview import PlanView
 from modelkeep.gui.dialogs.working import WorkingDialog
 from modelkeep.gui.jobs import Jobs
@@ -183,11 +186,13 @@ class SecretsDialog(WorkingDialog):
         if findings is None or self.is_working or not self.proceed.isEnabled():
             return
         commit = self.commit.isVisible() and self.commit.isChecked()
-        self.run(
-            translate("Secrets", "Move to the keyring"),
-            lambda progress: secrets.migrate(project, findings.movable, commit=commit, progress=progress),
-            self._moved,
-        )
+
+        def move(progress: Progress) -> Changes:
+            vault = project.vault
+            with vault.for_good() if isinstance(vault, KeptVault) else nullcontext():
+                return secrets.migrate(project, findings.movable, commit=commit, progress=progress)
+
+        self.run(translate("Secrets", "Move to the keyring"), move, self._moved)
 
     def _moved(self, changes: Changes) -> None:
         self.changed.emit(changes)
