@@ -81,6 +81,19 @@ def test_an_edit_changes_what_was_edited_and_nothing_else(opened: Project, tmp_p
     assert storage.preview(opened, storage.draft_of(opened, "here")) == ()
 
 
+def test_the_keys_user_and_port_are_part_of_the_address(opened: Project) -> None:
+    storage.save(opened, replace(LAB, url="ssh://lab.example.org/srv", default=False))
+    local = opened.root / ".dvc/config.local"
+    local.write_text("['remote \"lab\"']\n    user = bob\n    port = 2222\n")
+    opened.reload()
+    draft = storage.draft_of(opened, "lab")
+    assert draft.url == "ssh://bob@lab.example.org:2222/srv"
+    assert storage.preview(opened, draft) == ()
+    save(opened, replace(draft, url="ssh://eve@lab.example.org/srv"))
+    assert storage.draft_of(opened, "lab").url == "ssh://eve@lab.example.org/srv"
+    assert local.read_text().strip() == ""
+
+
 def test_a_remote_is_known_by_its_address(opened: Project, remote: Path) -> None:
     config = opened.root / ".dvc/config"
     config.write_text(f"['remote \"bad\"']\n    url = /etc/x\n{config.read_text()}")

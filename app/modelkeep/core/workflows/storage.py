@@ -18,7 +18,7 @@ from modelkeep.core.errors import ModelkeepError, UsageError
 from modelkeep.core.formats import pasted
 from modelkeep.core.formats.config import edit_config
 from modelkeep.core.formats.config_keys import SECRET_KEYS
-from modelkeep.core.formats.remoteurl import check_place, url_problem
+from modelkeep.core.formats.remoteurl import check_place, split_password, url_problem
 from modelkeep.core.keyfile import look_at
 from modelkeep.core.nouns import dataclass, field, replace
 from modelkeep.core.project import Project
@@ -164,6 +164,10 @@ def draft_of(project: Project, name: str) -> Draft:
     url = remote.url
     if remote.kind == "local" and not remote.problem:
         url = str(remote.local_path(level_folders(project.root)[remote.level]))
+    elif remote.kind == "ssh" and not remote.problem:
+        user, host, port, path = remote.ssh_address  # with the keys `user` and `port`, which win over the URL
+        host = f"[{host}]" if ":" in host else host
+        url = pasted.Pasted("ssh", path, host=host, user=user or "", port=port).url
     asks = remote.options.get("ask_password", "").lower() == "true"
     keyfile = remote.options.get("keyfile", "")
     login = "key" if keyfile else "password" if asks else "auto"
@@ -288,7 +292,7 @@ def values_of(project: Project, name: str) -> tuple[Value, ...]:
     found = [Value("url", remote.url, remote.level, _shown_file(project, remote.level))]
     for key, value in remote.options.items():
         level = config.level_of(section, key) or remote.level
-        found.append(Value(key, value, level, _shown_file(project, level)))
+        found.append(Value(key, split_password(value)[0], level, _shown_file(project, level)))
     if config.default_remote == remote.name:
         level = config.level_of("core", "remote") or "repo"
         found.append(Value("core.remote", remote.name, level, _shown_file(project, level)))
@@ -313,6 +317,11 @@ def _settings(project: Project, draft: Draft) -> dict[str, _Settings]:
         for key, value in wanted.items():
             if value != now.get(key) and (value is not None or _level_of(project, section, key) == "local"):
                 own[(section, key)] = value
+    if (section, "url") in shared and known is not None:  # what the new address says must not be overruled
+        for key in ("user", "port"):
+            where = _level_of(project, section, key)
+            if where in ("repo", "local"):
+                (shared if where == level else own)[(section, key)] = None
     if level == "local":
         shared, own = {**shared, **own}, {}
     return {name: found for name, found in ((level, shared), ("local", own)) if found}
