@@ -69,6 +69,8 @@ class Seat:
     def configure(self, config: str) -> None:
         """Replace the person's own settings of the project (.dvc/config.local); a key named there is trusted."""
         (self.project / ".dvc/config.local").write_text("[core]\n    check_update = false\n" + config)
+        # A remote that leads elsewhere than last time would be a question; here every remote is a new one.
+        (Path(self.env["MODELKEEP_HOME"]) / "addresses.json").unlink(missing_ok=True)
 
     def take(self, master: data.Master, *parts: str) -> None:
         """Copy `data`, `cache` and/or `metafile` of a master into the project, as if they had been added."""
