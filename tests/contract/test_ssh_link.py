@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +15,11 @@ from contract.objects import Written, incoming, noting, put, some_objects
 from modelkeep.core.errors import ConnectionLost
 from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import ssh as ssh_store
+from modelkeep.core.stores import ssh_connect
 from modelkeep.core.stores.base import Incoming, Store
 from modelkeep.core.stores.limits import DEFAULT
+from modelkeep.core.stores.ssh_library import paramiko
+from modelkeep.core.stores.ssh_packets import Packets
 
 Connect = Callable[..., Store]
 
@@ -26,11 +30,16 @@ def link(ssh: servers.SshServer) -> Iterator[servers.Link]:
         yield link
 
 
-def in_two_seconds(progress: Progress, work: Callable[[], object], after: float = 0.3) -> None:
-    """Cancel `work` after a moment and insist that it ends with Cancelled within two seconds."""
+def in_two_seconds(
+    progress: Progress, work: Callable[[], object], after: float = 0.3, event: threading.Event | None = None
+) -> None:
+    """Cancel `work` a moment after `event` or the start; it must end with Cancelled within two seconds."""
     times: list[float] = []
 
     def cancel() -> None:
+        if event is not None:
+            assert event.wait(30)
+            time.sleep(after)
         times.append(time.monotonic())
         progress.cancel()
 
@@ -209,6 +218,67 @@ def test_cancel_in_the_middle_of_the_login(link: servers.Link, connect: Connect)
     link.delay = 0.05  # each message, so that the cancel falls between two steps
     progress = Progress()
     in_two_seconds(progress, lambda: store.sizes(["k"], progress=progress))
+
+
+@pytest.mark.parametrize(("request_", "keys"), [("exec_command", 100), ("invoke_subsystem", 1)])
+def test_a_request_that_is_never_answered_is_given_up(
+    link: servers.Link, connect: Connect, monkeypatch: pytest.MonkeyPatch, request_: str, keys: int
+) -> None:
+    store = connect(port=link.port).store  # type: ignore[attr-defined]  # without another attempt
+    ask, data = getattr(paramiko.Channel, request_), some_objects(keys)
+
+    def freezing(self: object, *rest: str) -> None:
+        link.freeze()
+        ask(self, *rest)
+
+    monkeypatch.setattr(paramiko.Channel, request_, freezing)
+    with pytest.raises(ConnectionLost, match="broke"):  # and not for ever, as the limit of every test shows
+        store.sizes(data)
+    monkeypatch.undo()
+    link.thaw()
+    assert put(store, data).failed == {}  # nothing was learnt of the account from that
+    assert "by MD5" in store.describe()
+
+
+def test_a_link_that_breaks_while_a_listing_is_confirmed(
+    link: servers.Link, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, data = connect(port=link.port), some_objects(700)
+    put(store, data)
+    monkeypatch.setattr(ssh_connect, "_FOR_COMMANDS", 1 << 15)  # so that there is something to confirm
+    send, broken = Packets.send_message, []
+
+    def breaking(self: Packets, message: object) -> None:
+        if not broken and isinstance(message, paramiko.Message) and message.asbytes()[:1] == b"]":
+            broken.append(message)
+            link.cut()
+            self._wire._sock.shutdown(socket.SHUT_WR)
+        send(self, message)
+
+    monkeypatch.setattr(Packets, "send_message", breaking)
+    assert store.sizes(data) == dict.fromkeys(data, 300)
+    assert broken and link.connections == 2
+    broken.clear()
+    assert {item.key for item in store.list("")} == set(data)
+    assert broken and link.connections == 3
+
+
+def test_what_was_sent_half_is_the_end_of_the_connection(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect()
+    put(store, {"a": b"1"})
+    transport = store.store._connection._transport  # type: ignore[attr-defined]
+
+    def half(data: memoryview) -> None:
+        transport.packetizer._wire.send(data[:20])
+        raise EOFError
+
+    monkeypatch.setattr(transport.packetizer, "write_all", half)
+    with pytest.raises(ConnectionLost):
+        store.store.sizes(["a"])  # type: ignore[attr-defined]
+    assert transport.packetizer.closed
+    assert store.sizes(["a"]) == {"a": 1}
 
 
 def test_a_server_that_says_nothing_is_given_up(link: servers.Link, connect: Connect) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 import servers
 from contract.conftest import SHORT, spec_of, trust
@@ -19,7 +19,7 @@ from modelkeep.core.stores.limits import DEFAULT
 from modelkeep.core.stores.registry import open_store
 from modelkeep.core.stores.ssh_inbox import Inbox
 from modelkeep.core.stores.ssh_library import paramiko
-from modelkeep.core.stores.ssh_packets import Burst, Packets
+from modelkeep.core.stores.ssh_packets import Burst, Packets, _key
 from modelkeep.core.stores.ssh_wire import Wire
 
 Connect = Callable[..., Store]
@@ -73,6 +73,26 @@ def test_a_flipped_bit_is_found(ends: tuple[Packets, Packets, socket.socket], pl
     reader.close()  # so that nobody waits for the rest of a packet that says it is longer
     with pytest.raises((InvalidTag, paramiko.SSHException, EOFError)):
         reader.read_message()
+
+
+def test_what_is_no_aes_gcm_is_left_to_paramiko() -> None:
+    key, first = os.urandom(32), os.urandom(12)
+    assert _key(None, {"block_engine": AESGCM(key), **_rest("out", first)}) is not None
+    for engine, rest in (
+        (ChaCha20Poly1305(key), _rest("out", first)),
+        (AESGCM(key), _rest("out", first[:8])),
+        (AESGCM(key), _rest("elsewhere", first)),
+    ):
+        assert _key(None, {"block_engine": engine, **rest}) is None
+
+
+def test_packets_that_are_to_be_compressed_are_refused(ends: tuple[Packets, Packets, socket.socket]) -> None:
+    sender, reader, _ = ends
+    sender.set_outbound_compressor(None)
+    with pytest.raises(paramiko.SSHException):
+        sender.set_outbound_compressor(bytes)
+    with pytest.raises(paramiko.SSHException):
+        reader.set_inbound_compressor(bytes)
 
 
 def test_an_inbox_takes_no_more_than_was_allowed() -> None:

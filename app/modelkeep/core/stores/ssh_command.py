@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
+from modelkeep.core.errors import ConnectionLost
 from modelkeep.core.progress import SILENT, Progress
 from modelkeep.core.stores.ssh_library import paramiko
 from modelkeep.core.stores.ssh_wire import Pipe, Wire
@@ -14,14 +15,26 @@ from modelkeep.core.stores.ssh_wire import Pipe, Wire
 _BITE = 1 << 20
 
 
+class Link(Protocol):
+    """The connection a command runs over."""
+
+    wire: Wire
+
+    @property
+    def is_alive(self) -> bool: ...
+
+    def lost(self, error: BaseException) -> ConnectionLost: ...
+
+
 class Command:
     """A command at work on the server; its output is small and read at the end."""
 
     _MOST = 8 << 20
 
-    def __init__(self, channel: Any, wire: Wire, silence: float) -> None:
+    def __init__(self, channel: Any, link: Link, silence: float) -> None:
         self._channel = channel
-        self._pipe = Pipe(channel, wire, silence)
+        self._link = link
+        self._pipe = Pipe(channel, link.wire, silence)
         self._output = bytearray()
         channel.set_combine_stderr(False)
 
@@ -63,26 +76,40 @@ class Command:
     ) -> tuple[int, bytes]:
         """(exit code, output) once it ends, however long it takes; it is broken off after `most` bytes.
 
-        `still_there` is called every few seconds and raises ConnectionLost if the link is dead.
+        `still_there` is called every few seconds and raises ConnectionLost if the link is dead. Where the link
+        broke before the end, ConnectionLost is raised: then nobody knows how the command ended.
         """
         asked = time.monotonic()
         try:
             while True:
                 progress.check()
                 try:
-                    data = self._channel.recv(1 << 16)
+                    with progress.interrupting(self._link.wire.hurry):  # what is taken has to be confirmed
+                        data = self._channel.recv(1 << 16)
                 except TimeoutError:
                     if time.monotonic() - asked > every:
                         still_there()
                         asked = time.monotonic()
                     continue
+                except OSError as error:
+                    raise self._link.lost(error) from error
                 self._output += data
                 if not data or len(self._output) > (most or self._MOST):
                     return self._code() if not data else -1, bytes(self._output)
+        except BaseException:
+            self.close()
+            raise
         finally:
-            self._channel.close()
+            with suppress(OSError, EOFError):
+                self._channel.close()
 
     def _code(self) -> int:
+        code = self._said_code()
+        if code < 0 and not self._link.is_alive:
+            raise self._link.lost(EOFError("a command was cut off"))
+        return code
+
+    def _said_code(self) -> int:
         for _ in range(25):  # the code comes with or just after the end of the output
             if self._channel.exit_status_ready():
                 return int(self._channel.recv_exit_status())

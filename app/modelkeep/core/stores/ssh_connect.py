@@ -23,12 +23,11 @@ from modelkeep.core.stores.ssh_command import Command
 from modelkeep.core.stores.ssh_config import Route, resolve, split_hop
 from modelkeep.core.stores.ssh_failures import no_handshake, not_begun, not_forwarded, on_the_way
 from modelkeep.core.stores.ssh_identity import check_host, key_types
-from modelkeep.core.stores.ssh_inbox import Inbox
 from modelkeep.core.stores.ssh_library import paramiko
-from modelkeep.core.stores.ssh_packets import PACKETS
 from modelkeep.core.stores.ssh_questions import harmless
 from modelkeep.core.stores.ssh_reach import Proxy, connect_tcp
 from modelkeep.core.stores.ssh_stages import Reached, Stage, nothing
+from modelkeep.core.stores.ssh_transport import Transport
 from modelkeep.core.stores.ssh_wire import Pipe, Wire
 
 __all__ = ["Command", "Connection"]
@@ -45,8 +44,7 @@ _MACS = (
     "hmac-sha2-256",
     "hmac-sha2-512",
 )
-_WINDOW = 64 << 20
-_PACKET = 32768 + 1024
+_FOR_COMMANDS = 8 << 20  # bytes of output that may be here unread
 _MAX_HOPS = 8
 _TRIES = 3
 _LAST_WORDS, _MOST_WORDS = 2.0, 2000  # seconds and bytes for why an account is sent away
@@ -172,12 +170,7 @@ class Connection:
     # -- identity --------------------------------------------------------------------------------------
 
     def _negotiate(self, progress: Progress) -> None:
-        transport = paramiko.Transport(
-            self.wire,
-            default_window_size=_WINDOW,
-            default_max_packet_size=_PACKET,
-            packetizer_class=PACKETS,
-        )
+        transport = Transport(self.wire, self._limits.silence)
         self._transport = transport
         transport.set_log_channel(_LOG)
         transport.banner_timeout = self._limits.banner
@@ -212,7 +205,7 @@ class Connection:
     @property
     def is_alive(self) -> bool:
         """Whether the transport still runs; says nothing about a frozen link."""
-        return self._transport is not None and bool(self._transport.is_active())
+        return self._transport is not None and self._transport.is_alive_and_open
 
     def open_sftp(self, progress: Progress = SILENT) -> Pipe:
         """A channel with the SFTP subsystem. Raises StoreFailed where the server offers none."""
@@ -221,7 +214,7 @@ class Connection:
                 channel = self._channel()
                 channel.invoke_subsystem("sftp")
         except (paramiko.SSHException, OSError, EOFError) as error:
-            if not self.is_alive:
+            if not self.is_alive or isinstance(error, TimeoutError):
                 raise self.lost(error) from error
             raise StoreFailed(
                 f"{self.route.address.host} offers no SFTP.",
@@ -252,15 +245,15 @@ class Connection:
         """
         try:
             with progress.interrupting(self.abort):
-                channel = self._channel(window)
+                channel = self._channel(window or _FOR_COMMANDS)
                 channel.exec_command(command)
         except StoreFailed as error:
             raise self.lost(error) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
-            if not self.is_alive:
+            if not self.is_alive or isinstance(error, TimeoutError):
                 raise self.lost(error) from error
             return None
-        return Command(channel, self.wire, self._limits.silence)
+        return Command(channel, self, self._limits.silence)
 
     def _channel(self, window: int | None = None) -> Any:
         try:
@@ -272,8 +265,7 @@ class Connection:
             raise StoreFailed(f"{host} allows no further session in a connection.") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self.lost(error) from error
-        channel.in_buffer = Inbox(channel.in_window_size)
-        channel.in_stderr_buffer = Inbox(channel.in_window_size)
+        channel.in_buffer.most = channel.in_stderr_buffer.most = channel.in_window_size
         return channel
 
     def lost(self, error: BaseException) -> ConnectionLost:

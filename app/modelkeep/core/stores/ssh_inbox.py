@@ -15,7 +15,7 @@ class Inbox:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._parts: deque[bytes] = deque()
         self._size = 0
         self._is_closed = False
@@ -29,7 +29,7 @@ class Inbox:
         with self._changed:
             self._parts.append(data)
             self._size += len(data)
-            if self._size > self._most:
+            if self._size > self.most:
                 raise paramiko.SSHException("The server sends more than it may.")
             self._changed.notify()
 

@@ -17,9 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from modelkeep.core.stores.ssh_library import paramiko
 
 _TAG = 16
+_NONCE = 12
 _BLOCK = 16
 _AROUND = 64  # bytes; more than a packet adds to its content
 _LARGEST = 1 << 19  # bytes; OpenSSH sends at most half of that
@@ -104,7 +107,9 @@ class _Data:
 
 
 class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no types
-    """What a paramiko.Transport reads and writes packets with."""
+    """What a paramiko.Transport reads and writes packets with. After a failure of either it is closed."""
+
+    REKEY_BYTES = 1 << 34  # a quarter of what AES allows; paramiko's own 512 MiB are gone in seconds
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
@@ -138,6 +143,19 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
         self._in = _key(self._in, known)
         self._waited = 0
 
+    def set_outbound_compressor(self, compressor: Any) -> None:
+        self._refuse(compressor, self._out)
+        super().set_outbound_compressor(compressor)
+
+    def set_inbound_compressor(self, compressor: Any) -> None:
+        self._refuse(compressor, self._in)
+        super().set_inbound_compressor(compressor)
+
+    @staticmethod
+    def _refuse(compressor: Any, key: _Key | None) -> None:
+        if compressor is not None and key is not None:  # nobody asks for it, and nobody here does it
+            raise paramiko.SSHException("The server wants its packets compressed.")
+
     def reset_seqno_in(self) -> None:
         super().reset_seqno_in()
         self._received = 0
@@ -153,18 +171,24 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
 
     def send_message(self, data: Any) -> None:
         """Send a paramiko.Message or a Burst. Raises EOFError where the link is gone."""
-        key = self._out
         if not isinstance(data, Burst) and data.asbytes()[:1] == _KEXINIT:
             self._is_renewing = True
-        if key is None:
-            super().send_message(data)
-            return
+        try:
+            with self._sending:
+                if self._out is None:
+                    super().send_message(data)
+                else:
+                    self._send(self._out, data)
+        except BaseException:
+            self.close()  # what was sent may end in the middle of a packet
+            raise
+
+    def _send(self, key: _Key, data: Any) -> None:
         payloads = data.payloads() if isinstance(data, Burst) else [(b"", data.asbytes())]
-        with self._sending:
-            self._make_room(payloads)
-            size = self._seal(key, payloads)
-            self.write_all(self._sealed[:size])
-            self._used(key, len(payloads), size)
+        self._make_room(payloads)
+        size = self._seal(key, payloads)
+        self.write_all(self._sealed[:size])
+        self._used(key, len(payloads), size)
 
     def _make_room(self, payloads: Sequence[_Payload]) -> None:
         most = sum(len(head) + len(part) + _AROUND for head, part in payloads)
@@ -199,6 +223,15 @@ class Packets(paramiko.Packetizer):  # type: ignore[misc]  # paramiko has no typ
         While keys are being renewed nothing may be sent, and paramiko answers what comes for a channel from the
         very thread that renews them: it would wait for itself, half a minute. Such messages are kept until then.
         """
+        try:
+            return self._next_message()
+        except _NeedRekey:
+            raise
+        except BaseException:
+            self.close()  # at once, so that nobody who is told of the end takes it for that of a channel
+            raise
+
+    def _next_message(self) -> tuple[int, Any]:
         if self._has_new_keys:
             self._has_new_keys = self._is_renewing = False
         while not self._kept or self._is_renewing:
@@ -298,8 +331,10 @@ PACKETS = Packets if _IS_KNOWN else None
 def _key(before: _Key | None, known: dict[str, Any]) -> _Key | None:
     """The key paramiko was told of, if it is one for AES-GCM. Raises SSHException where it was one before only."""
     engine = known.get("block_engine")
-    if known.get("aead") and hasattr(engine, "encrypt_into"):
-        return _Key(engine, _Nonces(known.get("iv_out") or known["iv_in"]))
+    first = known.get("iv_out") or known.get("iv_in")
+    is_gcm = known.get("aead") and isinstance(engine, AESGCM) and hasattr(engine, "encrypt_into")
+    if is_gcm and isinstance(first, bytes) and len(first) == _NONCE:
+        return _Key(engine, _Nonces(first))
     if before is not None:  # no server does that, and paramiko has not counted along
         raise paramiko.SSHException("The server changed the cipher.")
     return None

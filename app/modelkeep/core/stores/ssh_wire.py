@@ -44,6 +44,11 @@ class Wire:
         """Back to the usual patience."""
         self._hurried = False
 
+    @property
+    def patience(self) -> float:
+        """How many seconds to wait for the other side: few after a cancel."""
+        return _HURRY if self._hurried else self._patience
+
     @contextmanager
     def hurried(self) -> Iterator[None]:
         """Give up a blocked send soon inside, and be as patient afterwards as before. Safe from any thread."""
@@ -61,8 +66,7 @@ class Wire:
         except TimeoutError:
             now = time.monotonic()
             self._stalled = self._stalled or now
-            is_short = self._hurried or self._closing
-            if now - self._stalled > (_HURRY if is_short else self._patience):
+            if now - self._stalled > (_HURRY if self._closing else self.patience):
                 raise ConnectionResetError("the link is stalled") from None
             raise
         self._stalled = None
@@ -144,7 +148,8 @@ class Pipe:
         started = time.monotonic()
         while True:
             try:
-                return bytes(self._channel.recv(size))
+                with self._progress.interrupting(self._wire.hurry):  # it may have to send, too
+                    return bytes(self._channel.recv(size))
             except TimeoutError:
                 self._progress.check()
                 if time.monotonic() - started > self._patience:
