@@ -25,6 +25,7 @@ from modelkeep.core.stores import ssh as ssh_store
 from modelkeep.core.stores.base import Store
 from modelkeep.core.stores.limits import DEFAULT
 from modelkeep.core.stores.registry import open_store
+from modelkeep.core.stores.sftp_wire import Reply
 
 __all__ = ["folder", "link", "tools"]  # fixtures
 
@@ -87,6 +88,24 @@ def test_another_disk_below_the_root_is_synced_too(
     finally:
         log.unlink(missing_ok=True)
         shutil.rmtree(other)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_server_that_does_not_say_the_size_gets_nothing(
+    ssh: servers.SshServer, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    if ssh.sftp_only is None:
+        pytest.skip(servers.NO_ROOT)
+    trust(home, ssh)
+    spec = spec_of(ssh, account=ssh.sftp_only, folder=f"store-{tmp_path.name}")
+    attrs = Reply.attrs
+    monkeypatch.setattr(Reply, "attrs", lambda self: attrs(self)._replace(size=None))
+    written = Written()
+    with open_store(spec, servers.Login(), limits=SHORT) as store:
+        items = [incoming(KEY, b"1", at_once=at_once)]
+        store.write_many(items, Progress(), written.done.__setitem__, written.failed.__setitem__)
+    assert written.done == {} and "could not be checked" in str(written.failed[KEY])
+    assert stored(ssh.sftp_only.folder / f"store-{tmp_path.name}") == {}
 
 
 # -- cancelling and closing ----------------------------------------------------------------------------

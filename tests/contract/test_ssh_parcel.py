@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,12 @@ from contract.test_ssh_link import in_two_seconds
 from modelkeep.core.errors import ConnectionLost, NotFound, StoreFailed
 from modelkeep.core.progress import Progress
 from modelkeep.core.stores import ssh as ssh_store
-from modelkeep.core.stores import ssh_untar
+from modelkeep.core.stores import ssh_stream, ssh_untar
 from modelkeep.core.stores.base import Incoming, Store
 from modelkeep.core.stores.limits import DEFAULT
 from modelkeep.core.stores.registry import open_store
+from modelkeep.core.stores.ssh_connect import Command
+from modelkeep.core.stores.ssh_shell import Said, Shell
 
 Connect = Callable[..., Store]
 
@@ -170,6 +173,65 @@ def test_wrong_content_among_them_stays_out(connect: Connect, folder: Path) -> N
     assert set(stored(folder)) == set(data) - {bad}
 
 
+SHELLS = {
+    "prints without the end of a line": "printf 'title of the window'",
+    "is no sh": "case $BASH_EXECUTION_STRING in 'exec sh -c '*) ;; *) echo 'Illegal variable name.'; exit 1;; esac",
+}
+
+
+@needs_accounts
+@pytest.mark.parametrize("kind", SHELLS)
+def test_a_strange_shell_is_not_taken_for_damage(
+    ssh: servers.SshServer, connect: Connect, folder: Path, kind: str
+) -> None:
+    settings = ssh.shell.folder / ".bashrc"
+    settings.write_text(SHELLS[kind] + "\n")
+    try:
+        store = connect()
+        for count in (3, 40):  # one by one, and as a parcel
+            assert put(store, some_objects(count, seed=count)).failed == {}
+        assert "by MD5" in store.describe()
+    finally:
+        settings.unlink()
+
+
+@needs_accounts
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_a_shell_that_does_not_start_just_now_is_asked_again(
+    ssh: servers.SshServer, connect: Connect, folder: Path, refusals: int
+) -> None:
+    settings, tickets = ssh.shell.folder / ".bashrc", ssh.shell.folder / "tickets"
+    settings.write_text(f"for t in {tickets}/*; do [ -e $t ] && rm $t && exit 254; done\n")
+    tickets.mkdir()
+    shutil.chown(tickets, ssh.shell.user)
+    for number in range(refusals):
+        (tickets / str(number)).touch()
+    try:
+        store = connect()
+        assert put(store, some_objects(3)).failed == {}
+        assert ("by MD5" in store.describe()) == (
+            refusals == 1
+        )  # with two, the account looked like one without
+        assert put(store, some_objects(40, seed=2)).failed == {}
+        assert "by MD5" in store.describe()
+        assert not list(tickets.iterdir())
+    finally:
+        settings.unlink()
+        shutil.rmtree(tickets)
+
+
+@needs_accounts
+def test_other_bytes_on_the_disk_are_damage_and_no_answer_is_not(
+    connect: Connect, folder: Path, tools: Path
+) -> None:
+    install(tools, "md5sum", '/usr/bin/md5sum "$@" | sed "1s/^......../00000000/;2d"')
+    data = some_objects(3)
+    written = put(connect(), data)
+    said = sorted(error.title.partition(" ")[2] for error in written.failed.values())
+    assert said == ["arrived damaged and was discarded.", "could not be checked and was discarded."]
+    assert len(written.done) == 1 and len(stored(folder)) == 1
+
+
 # -- downloads -----------------------------------------------------------------------------------------
 
 
@@ -255,6 +317,27 @@ def test_cancel_in_the_middle(link: servers.Link, connect: Connect, folder: Path
     link.delay = 0
     soon_cleared(folder)
     assert put(store, some_objects(20)).failed == {}
+
+
+def test_a_large_one_whose_end_nobody_heard_leaves_nothing(
+    link: servers.Link, connect: Connect, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_stream, "LARGE", 1 << 20)
+    finish, cuts = Shell.finish, []
+
+    def late(self: Shell, command: Command, *rest: Any) -> Said:
+        whole = [len(content) for content in stored(folder).values()] == [2 << 20]
+        if whole and not cuts:
+            cuts.append(command)
+            link.cut()
+        return finish(self, command, *rest)
+
+    monkeypatch.setattr(Shell, "finish", late)
+    store, data = connect(port=link.port, wait=lambda _: None), {"files/md5/aa/large": bytes(2 << 20)}
+    store.prepare()
+    assert put(store, data).failed == {}
+    assert cuts, "the link was not cut: the test proves nothing"
+    assert stored(folder) == data  # and nothing under a temporary name
 
 
 def test_an_item_of_a_wrong_size_is_told(connect: Connect, folder: Path) -> None:

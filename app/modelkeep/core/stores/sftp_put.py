@@ -200,6 +200,20 @@ class Uploads:
                 ),
             )
 
+    def leave(self, unknown: list[Sent], where: str) -> None:
+        """Discard what the server could not hash."""
+        for one in unknown:
+            self._discard(one.temp)
+            self._failed(
+                one.key,
+                StoreFailed(
+                    f"{one.key} could not be checked and was discarded.",
+                    detail=f"{where} did not say the MD5 of what it received.",
+                    hint="Push again; if it happens again, ask its administrator whether md5sum works there.",
+                    paths=(one.key,),
+                ),
+            )
+
     def discard(self, one: Sent) -> None:
         """Remove what arrived and is not wanted."""
         self._discard(one.temp)

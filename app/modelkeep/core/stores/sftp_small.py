@@ -170,9 +170,19 @@ class _One:
 
 
 def check_size(item: Incoming, sent: int, stored: int | None) -> None:
-    """Raise StoreFailed unless as much arrived as was sent, and as much was sent as was announced."""
+    """Raise StoreFailed unless as much arrived as was sent, and as much was sent as was announced.
+
+    `stored` is what the server says, None if it says nothing: often there is no other check.
+    """
     expected = sent if item.size is None else item.size
-    if sent != expected or (stored is not None and stored != sent):
+    if stored is None:
+        raise StoreFailed(
+            f"{item.key} could not be checked and was discarded.",
+            detail="The server does not say how large it is.",
+            hint="Push again; if it happens again, the server is not fit to keep data.",
+            paths=(item.key,),
+        )
+    if sent != expected or stored != sent:
         found = sent if sent != expected else stored
         raise StoreFailed(
             f"{item.key} arrived with {found} bytes where {expected} were expected.",

@@ -76,7 +76,7 @@ class SshStore(Store):
         self._idle: list[Session] = []
         self._was_connected = False
         self._shell = Shell(self._root, limits)
-        self._server = Server(self._root, self._shell, limits)
+        self._server = Server(self._shell)
         self._orphans: list[str] = []
         self._stages: list[str] = []
 

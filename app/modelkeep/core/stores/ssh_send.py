@@ -149,7 +149,9 @@ class Sending:
         elif not said.is_well and stream.item.reopen is not None:  # by SFTP it turns out what is wrong
             self._uploads.discard(sent)
             self._send_each([replace(stream.item, chunks=stream.item.reopen())], where)
-        elif ssh_stream.hashed(said.output) != sent.md5:
+        elif (found := ssh_stream.hashed(said.output)) is None:
+            self._uploads.leave([sent], where)
+        elif found != sent.md5:
             self._uploads.reject([sent], where)
         else:
             self._server.unsynced.add(sent.folder)
@@ -166,9 +168,10 @@ class Sending:
             self._finishes.append(partial(self._finish_check, check, where))
 
     def _finish_check(self, check: Check, where: str) -> None:
-        good, bad = check.result(self._progress, self._still_there)
-        self._uploads.reject(bad, where)
-        self._uploads.finish(good)
+        found = check.result(self._progress, self._still_there)
+        self._uploads.reject(found.bad, where)
+        self._uploads.leave(found.unknown, where)
+        self._uploads.finish(found.good)
 
 
 def _parts(items: list[Incoming]) -> Iterator[list[Incoming]]:

@@ -64,9 +64,14 @@ class Shell:
         return self.abilities is None or bool(self.abilities)
 
     def probe(self, connection: Connection, progress: Progress) -> None:
-        """Find out what there is; asks the server once."""
-        if self.abilities is None:
-            self.run(connection, ":", progress)
+        """Find out what there is, unless that is known.
+
+        A shell that says nothing is asked again, and once more each time: perhaps there was no process free just
+        then, and nothing that is sent meanwhile is hashed on the server.
+        """
+        for _ in range(2 if self.abilities is None else 1):
+            if not self.abilities:
+                self.run(connection, ":", progress)
 
     def start(
         self,
@@ -80,8 +85,8 @@ class Shell:
         """Start a script in the folder; None where commands are not allowed or the script is too long.
 
         With `make` the folder is made if need be; without, the script fails where there is none. `window` is
-        how many bytes of its output may be here unread. `$g` is set there where find knows -printf. A script has failed that does not reach its end, or whose
-        last command fails.
+        how many bytes of its output may be here unread. `$g` is set there where find knows -printf. A script has
+        failed that does not reach its end, or whose last command fails.
         """
         made = f"mkdir -p -- {self.place}; " if make else ""
         whole = f"{_LOOK}{made}cd -- {self.place} && {{ {script}; }}; r=$?; echo; echo =ended= $r"
@@ -89,14 +94,17 @@ class Shell:
         if len(line) > LONGEST:
             return None
         command = connection.start(line, progress, window)
-        if command is None and self.abilities is None:
-            self.abilities = frozenset()  # a later refusal may mean that no process is free just now
+        if command is None:
+            self.learn(b"")
         return command
 
     def learn(self, line: bytes | None) -> None:
-        """Take what a script printed at its start for what the account can do; None if it never started."""
-        if self.abilities is None:
-            self.abilities = frozenset((line or b"").decode("ascii", "replace").split())
+        """Take what a script printed at its start for what the account can do; None if that could not be found.
+
+        What was found once stays: that a script did not start later may mean that no process was free just then.
+        """
+        if line is not None and not self.abilities:
+            self.abilities = frozenset(line.decode("ascii", "replace").split())
 
     def finish(
         self, command: Command, progress: Progress, still_there: Callable[[], None], most: int | None = None

@@ -117,12 +117,15 @@ class _Stream:
                 raise self._connection.lost(error) from error
 
     def line_after(self, mark: bytes) -> bytes | None:
-        """The rest of the line that begins with `mark`; what comes before is passed over."""
+        """The rest of the line that begins with `mark`; what comes before is passed over.
+
+        b"" where there is none; None if too much came before it to go on looking.
+        """
         seen = b""
         while not (found := seen.partition(mark))[1] or b"\n" not in found[2]:
             if len(seen) > _GREETING or not self._receive():
                 self._is_over = True
-                return None
+                return None if len(seen) > _GREETING else b""
             seen += self._data
         line, _, self._data = found[2].partition(b"\n")
         self._at = 0
