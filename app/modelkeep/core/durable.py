@@ -144,6 +144,30 @@ class Batch:
             self._staged.append((temp, final))
         return written
 
+    def stage_whole(self, relpath: str, data: bytes, folder: str, *, label: str = "") -> None:
+        """Like `stage` for a small content that is at hand: in few steps, because there are masses of them."""
+        temp = f"{folder}/{next(self._temps)}" if folder else next(self._temps)
+        path = self._root + temp
+        try:
+            for one in (folder, relpath.rpartition("/")[0]):
+                if one not in self._folders:
+                    self._make_folder(one)
+            file = os.open(path, _NEW, 0o666 if self._mode is None else self._mode)
+            try:
+                write_all(file, data)
+                if self._masked is not False:
+                    self._give_mode(file, path)
+            except BaseException:
+                os.close(file)
+                os.unlink(path)
+                raise
+            os.close(file)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise store_failed(error, label or relpath) from error
+        self._staged.append((temp, relpath))
+
     def _write(
         self, folder: str, path: str, fill: Callable[[int], int], name: Callable[[], str | None]
     ) -> tuple[int, str | None]:

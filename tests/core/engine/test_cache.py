@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,19 +153,23 @@ def test_a_file_that_vanished_is_named(cache: Cache, work: Path) -> None:
         cache.insert_files(Tree(work), scanned)
 
 
+@pytest.mark.parametrize("size", [6, cache_copy.SMALL + 1])
+@pytest.mark.parametrize("grown", [0, 10])
 def test_a_file_written_to_meanwhile_is_refused(
-    cache: Cache, work: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Cache, work: Path, monkeypatch: pytest.MonkeyPatch, size: int, grown: int
 ) -> None:
-    builders.write_tree(work, {"log": "before"})
+    builders.write_tree(work, {"log": "x" * size})
+    os.utime(work / "log", (1e9, 1e9))  # a clock that ticks slowly must not hide the second write
     scanned = sources(work, ["log"])
-    real = cache_insert.copy_hashing
+    reads = "hash_bytes" if size <= cache_copy.SMALL else "copy_hashing"
+    real = getattr(cache_insert, reads)
 
-    def interfering(source: int, target: int, size: int, report: cache_copy.Report) -> tuple[str, int]:
-        result = real(source, target, size, report)
-        (work / "log").write_text("before and after")
+    def interfering(*args: Any) -> Any:
+        result = real(*args)
+        (work / "log").write_text("y" * (size + grown))
         return result
 
-    monkeypatch.setattr(cache_insert, "copy_hashing", interfering)
+    monkeypatch.setattr(cache_insert, reads, interfering)
     with pytest.raises(Refused, match="log was written to"):
         cache.insert_files(Tree(work), scanned)
     assert objects(cache) == set() and not temps(cache.root)

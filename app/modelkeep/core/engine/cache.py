@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from modelkeep.core.durable import READING, Batch, make_folder, store_failed, write_all
-from modelkeep.core.engine.cache_copy import copy_hashing
+from modelkeep.core.engine.cache_copy import SMALL, copy_hashing, read_small
 from modelkeep.core.engine.cache_insert import Inserted, Insertion, Source
 from modelkeep.core.engine.hashing import hash_bytes
 from modelkeep.core.engine.objectstore import ObjectStore
@@ -205,13 +205,28 @@ class Cache(ObjectStore):
             facts = os.fstat(file)
             if not stat.S_ISREG(facts.st_mode):
                 raise self.missing(oid)
+            if facts.st_size <= SMALL:
+                return self._copy_out_small(oid, file, target, facts.st_size, progress)
             actual, size = copy_hashing(file, target, facts.st_size, progress.advance)
         finally:
             os.close(file)
         if actual != oid.hash:
-            self.quarantine(oid)
-            raise CorruptObject(oid.name, self.name, actual=actual, hint="Fetch it again.")
+            raise self._damaged(oid, actual)
         return size
+
+    def _copy_out_small(self, oid: ObjectId, file: int, target: int, size: int, progress: Progress) -> int:
+        """Reads all of it first: no byte of a damaged object is written."""
+        data = read_small(file, size)
+        actual = hash_bytes(data)
+        progress.advance(len(data))
+        if actual != oid.hash:
+            raise self._damaged(oid, actual)
+        write_all(target, data)
+        return len(data)
+
+    def _damaged(self, oid: ObjectId, actual: str) -> CorruptObject:
+        self.quarantine(oid)
+        return CorruptObject(oid.name, self.name, actual=actual, hint="Fetch it again.")
 
     def where(self, oid: ObjectId) -> str:
         """The path of an object that is read and hashed now; its folder was looked at once for all of them."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CLONE_FROM = 4 << 20
 #: From this size on, hashing one piece and writing the next overlap.
 OVERLAP_FROM = 64 << 20
+#: Bytes. Up to this size a file is read at once.
+SMALL = 1 << 20
 _FICLONE = 0x40049409
 _CANNOT = {errno.EOPNOTSUPP, errno.EXDEV, errno.ENOTTY, errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EBADF}
 
@@ -48,6 +50,14 @@ def copy_hashing(source: int, target: int, size: int, report: Report) -> tuple[s
         if len(chunk) < part and total == size:
             break  # the end, most likely; the caller looks at the file again afterwards
     return digest.hexdigest(), total
+
+
+def read_small(file: int, size: int) -> bytes:
+    """The content of an open file that has `size` bytes; one byte more, if there is any, shows that it has grown."""
+    data = os.read(file, size + 1)
+    while len(data) < size and (more := os.read(file, size + 1 - len(data))):
+        data += more
+    return data
 
 
 def _hash(file: int, report: Report) -> tuple[str, int]:

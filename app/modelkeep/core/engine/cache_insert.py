@@ -1,7 +1,7 @@
-"""How a batch of workspace files gets into the cache: each read once, hashed while it is copied.
+"""How a batch of workspace files gets into the cache: each read once, hashed before or while it is copied.
 
-The name of an object is known only after its last byte, so every file is written under a temporary name and
-named then (`Batch.stage_as`). Knows the workspace as a Tree; nothing of outputs or metafiles.
+A small file is read at once and hashed (`Batch.stage_whole`). Of a large one the name is known only after its last
+byte, so it is written under a temporary name and named then (`Batch.stage_as`). Knows the workspace as a Tree; nothing of outputs or metafiles.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from modelkeep.core.durable import READING, Batch
-from modelkeep.core.engine.cache_copy import copy_hashing
+from modelkeep.core.durable import READING, Batch, store_failed
+from modelkeep.core.engine.cache_copy import SMALL, copy_hashing, read_small
+from modelkeep.core.engine.hashing import hash_bytes
 from modelkeep.core.engine.statmemory import StatMemory
 from modelkeep.core.errors import NotFound, Refused, StoreFailed
 from modelkeep.core.paths import Tree, visible
@@ -110,9 +111,28 @@ class Insertion:
             before = os.fstat(file)
             if not stat.S_ISREG(before.st_mode):
                 raise Refused(f"{visible(source.path)} is not a regular file.", paths=(source.path,))
+            if before.st_size <= SMALL:
+                return self._stage_small(batch, source.path, file, before)
             return self._stage(batch, source.path, file, before)
         finally:
             os.close(file)
+
+    def _stage_small(self, batch: Batch, path: str, file: int, before: os.stat_result) -> Inserted:
+        """Reads all of it before the first byte is written, so that its name is known by then."""
+        began = time.time_ns()
+        try:
+            data = read_small(file, before.st_size)
+        except OSError as error:
+            raise store_failed(error, path) from error
+        digest, size = hash_bytes(data), len(data)
+        _refuse_changed(path, before, os.fstat(file), size)
+        key = self._name(digest, size, before)
+        if key is not None:
+            batch.stage_whole(key, data, self._folder, label=path)
+        if self._memory is not None:
+            self._memory.remember(before, digest, read_at=began)
+        self._progress.advance(size, files=1)
+        return Inserted(digest, size)
 
     def _stage(self, batch: Batch, path: str, file: int, before: os.stat_result) -> Inserted:
         began = time.time_ns()
