@@ -1,7 +1,8 @@
 """How a batch of workspace files gets into the cache: each read once, hashed before or while it is copied.
 
-A small file is read at once and hashed (`Batch.stage_whole`). Of a large one the name is known only after its last
-byte, so it is written under a temporary name and named then (`Batch.stage_as`). Knows the workspace as a Tree; nothing of outputs or metafiles.
+A small file is read at once and hashed (`Batch.stage_whole`). Of a large one the name is known only after its
+last byte, so it is written under a temporary name and named then (`Batch.stage_as`). Knows the workspace as a
+Tree; nothing of outputs or metafiles.
 """
 
 from __future__ import annotations
