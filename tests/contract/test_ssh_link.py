@@ -263,24 +263,6 @@ def test_a_link_that_breaks_while_a_listing_is_confirmed(
     assert broken and link.connections == 3
 
 
-def test_what_was_sent_half_is_the_end_of_the_connection(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = connect()
-    put(store, {"a": b"1"})
-    transport = store.store._connection._transport  # type: ignore[attr-defined]
-
-    def half(data: memoryview) -> None:
-        transport.packetizer._wire.send(data[:20])
-        raise EOFError
-
-    monkeypatch.setattr(transport.packetizer, "write_all", half)
-    with pytest.raises(ConnectionLost):
-        store.store.sizes(["a"])  # type: ignore[attr-defined]
-    assert transport.packetizer.closed
-    assert store.sizes(["a"]) == {"a": 1}
-
-
 def test_a_server_that_says_nothing_is_given_up(link: servers.Link, connect: Connect) -> None:
     link.freeze()
     with pytest.raises(ConnectionLost, match="says nothing"):

@@ -75,6 +75,21 @@ def test_a_flipped_bit_is_found(ends: tuple[Packets, Packets, socket.socket], pl
         reader.read_message()
 
 
+def test_half_a_packet_is_the_end_of_the_connection(
+    ends: tuple[Packets, Packets, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, reader, _ = ends
+    sender._wire._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    monkeypatch.setattr(sender._wire, "_patience", 0.1)  # nobody reads: it does not all fit
+    with pytest.raises(EOFError):
+        sender.send_message(Burst(7, memoryview(bytes(1 << 20)), 32_704))
+    assert sender.closed and sender._wire.sent > 0
+    with pytest.raises(EOFError):
+        while True:
+            reader.read_message()
+    assert reader.closed
+
+
 def test_what_is_no_aes_gcm_is_left_to_paramiko() -> None:
     key, first = os.urandom(32), os.urandom(12)
     assert _key(None, {"block_engine": AESGCM(key), **_rest("out", first)}) is not None

@@ -25,8 +25,8 @@ from modelkeep.core.stores import ssh_stream, ssh_untar
 from modelkeep.core.stores.base import Incoming, Store
 from modelkeep.core.stores.limits import DEFAULT
 from modelkeep.core.stores.registry import open_store
-from modelkeep.core.stores.ssh_connect import Command
-from modelkeep.core.stores.ssh_shell import Said, Shell
+from modelkeep.core.stores.ssh_send import Sending
+from modelkeep.core.stores.ssh_stream import Stream
 
 Connect = Callable[..., Store]
 
@@ -319,24 +319,28 @@ def test_cancel_in_the_middle(link: servers.Link, connect: Connect, folder: Path
     assert put(store, some_objects(20)).failed == {}
 
 
+@needs_accounts
 def test_a_large_one_whose_end_nobody_heard_leaves_nothing(
-    link: servers.Link, connect: Connect, folder: Path, monkeypatch: pytest.MonkeyPatch
+    link: servers.Link, connect: Connect, folder: Path, tools: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ssh_stream, "LARGE", 1 << 20)
-    finish, cuts = Shell.finish, []
+    install(tools, "md5sum", '/usr/bin/md5sum "$@"; sleep 0.7')  # time to cut the link
+    finish, cuts = Sending._finish_stream, []
 
-    def late(self: Shell, command: Command, *rest: Any) -> Said:
-        whole = [len(content) for content in stored(folder).values()] == [2 << 20]
-        if whole and not cuts:
-            cuts.append(command)
+    def late(self: Sending, stream: Stream, *rest: Any, **more: Any) -> None:
+        if not cuts:
+            cuts.append(stream.temp)
+            while len(stored(folder).get(stream.temp, b"")) < 2 << 20:
+                time.sleep(0.01)
             link.cut()
-        return finish(self, command, *rest)
+        finish(self, stream, *rest, **more)
 
-    monkeypatch.setattr(Shell, "finish", late)
+    monkeypatch.setattr(Sending, "_finish_stream", late)
     store, data = connect(port=link.port, wait=lambda _: None), {"files/md5/aa/large": bytes(2 << 20)}
     store.prepare()
     assert put(store, data).failed == {}
     assert cuts, "the link was not cut: the test proves nothing"
+    soon_cleared(folder)
     assert stored(folder) == data  # and nothing under a temporary name
 
 
