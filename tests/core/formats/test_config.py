@@ -97,6 +97,8 @@ def test_a_repository_may_not_choose_programs_keys_or_places() -> None:
         ("r", "verify"),
     ]
     assert all(one.why for one in found.ignored())
+    (shown,) = remote("keyfile = https://me:secret@h/k\n").ignored()
+    assert shown.value == "https://me@h/k"
     mine = remote(bad, level="global")
     assert mine.remote("r").options["keyfile"] == "/k" and mine.ignored() == ()
     assert remote("bearer_token_command = sh\n", url="webdav://h/p").remote("r").options == {}

@@ -94,6 +94,25 @@ def test_every_kind_of_secret_is_found_at_every_level(opened: Project, home: Pat
     ]
 
 
+def test_what_is_commented_out_is_found_but_nothing_to_move(lab: Project, kept: Vault, home: Path) -> None:
+    old = "    # password = canary-old\n    ;url = ssh://me:canary-url@lab.example/srv\n    # no = secret\n"
+    path = lab.root / ".dvc/config"
+    path.write_text(f"{LAB}    password = {PASSWORD}\n{old}    verify = true\n")
+    builders.git(lab.root, "add", "--all")
+    builders.make_commit(lab.root, {}, "x")
+    write(lab, "repo", path.read_text().replace(";", "#"), home)
+    found = secrets.scan(lab).found
+    assert [(one.key, one.is_comment, one.movable, one.in_history) for one in found] == [
+        ("password", False, "keyring", True),
+        ("password", True, "", True),
+        ("url", True, "", True),
+    ]
+    assert "The commented-out password of the remote lab stands in" in found[1].text
+    secrets.migrate(lab, found)
+    assert stored(kept) == PASSWORD and "canary" not in path.read_text()  # as in DVC, edits drop comments
+    assert [one.is_comment for one in secrets.scan(lab).found].count(True) == 2, "the history has them"
+
+
 def test_a_clean_project_has_none_and_its_own_config_is_ignored(opened: Project) -> None:
     found = secrets.scan(opened)
     assert found.found == () and found.local_is_ignored and found.history_searched

@@ -188,7 +188,9 @@ class Config:
             if key not in UNUSED and split_section(section)[0] in ("core", "cache", "remote"):
                 kind, name = split_section(section)
                 shown = key if kind == "remote" else f"{kind}.{key}"
-                self._ignored[section, key] = Ignored(name, shown, why_ignored(kind, key), value)
+                self._ignored[section, key] = Ignored(
+                    name, shown, why_ignored(kind, key), split_password(value)[0]
+                )
             return
         if level == "repo" and key in ("jobs", "max_sessions"):
             value = str(min(int(value), _MAX_JOBS))

@@ -5,6 +5,7 @@ Which keys hold secrets is config_keys' business (dvc-format §6.3); a password 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from modelkeep.core.errors import InvalidFile
@@ -18,6 +19,8 @@ from modelkeep.core.values import Secret
 _WORDS = (b"@", *map(str.encode, sorted(SECRET_KEYS)))
 #: Bytes of a file, and of a line of it, that the proper reader can be trusted with: its time grows with their square.
 _PLAIN, _LINE = 32 << 10, 512
+#: DVC knows the first alone; people write both, and a file with the other is read as having odd keys.
+_COMMENT = ("#", ";")
 #: Secrets that say by their name to which kind of remote they belong, where no address does.
 _KIND_OF_KEY = {
     "passphrase": "ssh",
@@ -36,30 +39,54 @@ _KIND_OF_KEY = {
 
 
 class FoundSecret(NamedTuple):
-    """A secret and where it stands. `remote` is "" outside of remotes, `kind` "" where nothing tells it."""
+    """A secret and where it stands. `remote` is "" outside of remotes, `kind` "" where nothing tells it.
+
+    `is_comment` says that its line is commented out, so that nothing uses it.
+    """
 
     section: str
     key: str
     secret: Secret
     remote: str
     kind: str
+    is_comment: bool = False
 
 
 def find_secrets(data: bytes) -> tuple[FoundSecret, ...]:
-    """The secrets in the text of a config file, in their order. An empty value is none."""
+    """The secrets in the text of a config file, in their order, then those in comments. An empty value is none."""
     lowered = data.lower() if len(data) <= MAX_BYTES else b""
     if not any(word in lowered for word in _WORDS):
         return ()
     found = []
-    for section, body in _sections(data).items():
+    sections = _sections(data)
+    for section, body in sections.items():
         kind, name = split_section(section)
         remote = name if kind == "remote" else ""
         for key, value in body.items():
-            secret = value if key in SECRET_KEYS else split_password(value)[1]
-            if secret:
+            secret = _secret(key, value)
+            if secret and not key.startswith(_COMMENT):
                 of_kind = _kind(body, key) if remote else ""
                 found.append(FoundSecret(section, key, Secret(secret), remote, of_kind))
-    return tuple(found)
+    return (*found, *_in_comments(data, sections))
+
+
+def _secret(key: str, value: str) -> str | None:
+    return value if key in SECRET_KEYS else split_password(value)[1]
+
+
+def _in_comments(data: bytes, sections: Sections) -> Iterator[FoundSecret]:
+    """What was commented out is as public as the rest."""
+    section = ""
+    for line in _text_lines(data):
+        if line.startswith("["):
+            section = _heading(line)
+        elif line.startswith(_COMMENT):
+            key, value = _entry(line.lstrip("#; \t"))
+            if secret := _secret(key, value):
+                kind, name = split_section(section)
+                remote = name if kind == "remote" else ""
+                of_kind = _kind(sections.get(section, {}), key) if remote else ""
+                yield FoundSecret(section, key, Secret(secret), remote, of_kind, True)
 
 
 def _sections(data: bytes) -> Sections:
@@ -80,10 +107,23 @@ def _lines(data: bytes) -> Sections:
     """What can be made out in a file that is no proper config: sections, and keys with their values."""
     sections: Sections = {}
     body: dict[str, str] = sections.setdefault("", {})
-    for line in map(str.strip, data.decode("utf-8", "replace").splitlines()):
-        key, equals, value = line.partition("=")
+    for line in _text_lines(data):
         if line.startswith("["):
-            body = sections.setdefault(line.partition("]")[0].strip("[ '").lower(), {})
-        elif equals:
-            body[key.strip().lower()] = value.strip().strip("\"'")
+            body = sections.setdefault(_heading(line), {})
+        elif "=" in line and not line.startswith(_COMMENT):
+            key, value = _entry(line)
+            body[key] = value
     return sections
+
+
+def _text_lines(data: bytes) -> Iterator[str]:
+    return map(str.strip, data.decode("utf-8", "replace").splitlines())
+
+
+def _heading(line: str) -> str:
+    return line.partition("]")[0].strip("[ '").lower()
+
+
+def _entry(line: str) -> tuple[str, str]:
+    key, _, value = line.partition("=")
+    return key.strip().strip("\"'").lower(), value.strip().strip("\"'")

@@ -35,7 +35,8 @@ class Finding:
 
     `place` is the file for people, `level` its level ("" for one that only the history has). `in_git` means that
     the file belongs to the repository, `in_history` that a commit holds this very secret: `commit` the newest of
-    them, `blob` the id of the text. `movable` is "keyring", "local" (into config.local, out of Git) or "".
+    them, `blob` the id of the text. `movable` is "keyring", "local" (into config.local, out of Git) or "", as it is
+    for what is commented out (`is_comment`): nobody uses that, so it only has to go.
     """
 
     place: str
@@ -49,11 +50,13 @@ class Finding:
     commit: str = ""
     blob: str = ""
     movable: str = ""
+    is_comment: bool = False
 
     @property
     def text(self) -> str:
         """What to tell people, in one sentence."""
-        what = _WORDS.get(self.key, f"secret ({self.key})")
+        what = "commented-out " if self.is_comment else ""
+        what += _WORDS.get(self.key, f"secret ({self.key})")
         whose = f"of the remote {visible(self.remote)}" if self.remote else f"in [{visible(self.section)}]"
         if not self.level:
             return (
@@ -133,7 +136,9 @@ def current(project: Project) -> list[HeldSecret]:
         in_git = project.history is not None and (level == "repo" or (level == "local" and _carried(project)))
         for one in find_secrets(data):
             kind = _kind(project, one)
-            finding = Finding(place, level, one.section, one.key, one.remote, kind, in_git)
+            finding = Finding(
+                place, level, one.section, one.key, one.remote, kind, in_git, is_comment=one.is_comment
+            )
             held.append(HeldSecret(replace(finding, movable=_movable(project, finding)), one.secret))
     return held
 
@@ -149,7 +154,7 @@ def _kind(project: Project, found: FoundSecret) -> str:
 
 def _movable(project: Project, finding: Finding) -> str:
     """Modelkeep logs in to SSH servers by itself; what it cannot use can still leave the repository."""
-    if finding.level == "system":
+    if finding.level == "system" or finding.is_comment:
         return ""
     if finding.kind == "ssh" and finding.key in ("password", "url"):
         return KEYRING if _has_login(project, finding.remote) else ""
@@ -208,7 +213,7 @@ def _old(project: Project, progress: Progress) -> Iterator[HeldSecret]:
             yield HeldSecret(
                 Finding(
                     one.path, "", found.section, found.key, found.remote, found.kind,
-                    in_history=True, commit=one.commit, blob=one.blob,
+                    in_history=True, commit=one.commit, blob=one.blob, is_comment=found.is_comment,
                 ),
                 found.secret,
             )  # fmt: skip
