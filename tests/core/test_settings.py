@@ -110,6 +110,20 @@ def test_addresses_are_known_by_project_and_remote_the_last_used_one_first(tmp_p
     assert KnownAddresses.load().of(tmp_path, "lab") == ("new",)
 
 
+def test_the_projects_that_were_used_least_are_forgotten_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelkeep.core.settings._PROJECTS", 4)
+    for name in ("z", "y"):
+        KnownAddresses.accept(tmp_path / name, "lab", name)
+    for name in ("a", "b", "c", "d"):
+        if KnownAddresses.load().is_fading(tmp_path / "z"):
+            KnownAddresses.accept(tmp_path / "z", "lab", "z")
+        KnownAddresses.accept(tmp_path / name, "lab", name)
+    left = [name for name in "zyabcd" if KnownAddresses.load().of(tmp_path / name, "lab")]
+    assert left == ["z", "b", "c", "d"]
+
+
 def test_programs_that_learn_addresses_at_once_lose_none(tmp_path: Path) -> None:
     threads = [
         threading.Thread(target=KnownAddresses.accept, args=(tmp_path, f"r{number}", "x"))

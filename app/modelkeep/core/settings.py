@@ -49,7 +49,7 @@ def _folder(kind: str) -> Path:
 
 
 class _Document:
-    """A JSON object in a file. Entries this version does not know are kept as they are."""
+    """A JSON object in a file. Entries this version does not know are kept as they are, and so is their order."""
 
     name = ""
 
@@ -75,7 +75,7 @@ class _Document:
         """Write it durably. Raises StoreFailed; the file is then as it was."""
         self._folder.mkdir(parents=True, exist_ok=True)
         entries = {**self._entries, "version": VERSION}
-        data = json.dumps(entries, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        data = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
         write_file(Tree(self._folder, system=True), self.name, data.encode(), mode=0o600)
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -209,6 +209,12 @@ class KnownAddresses(_Document):
         remotes = self.get(os.path.realpath(root))
         known = remotes.get(remote) if isinstance(remotes, dict) else None
         return tuple(one for one in known if isinstance(one, str)) if isinstance(known, list) else ()
+
+    def is_fading(self, root: Path) -> bool:
+        """Whether so many projects came after this one that it has to be accepted again to be kept."""
+        places = list(self._entries)
+        place = os.path.realpath(root)
+        return place in places and len(places) - places.index(place) > _PROJECTS // 2
 
     @classmethod
     def accept(cls, root: Path, remote: str, address: str, *, used: bool = True) -> None:

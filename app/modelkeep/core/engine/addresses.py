@@ -135,6 +135,8 @@ class AddressBook:
                 KnownAddresses.accept(self._root, place.remote, place.address)
             elif place.address not in known:
                 KnownAddresses.accept(self._root, place.remote, place.address, used=False)
+            elif book.is_fading(self._root):  # used, so not to be forgotten before others
+                KnownAddresses.accept(self._root, place.remote, known[0])
             if (
                 place.is_default
                 and place.is_of_today
