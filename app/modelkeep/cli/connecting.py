@@ -168,18 +168,20 @@ def _forget_host(project: Project, arguments: argparse.Namespace, progress: Prog
     spec = project.remote_spec(arguments.name)
     if spec.kind != "ssh":
         raise UsageError("This remote is a folder; it has no host key.")
-    host = hosts.host_of(spec)
+    host = hosts.known_as(spec)
     lines = [f"{line.type} {line.fingerprint} ({line.place})" for line in hosts.lines_of(host)]
     if not lines:
-        raise UsageError(f"No key of {host} is known on this computer.", hint="Nothing has to be forgotten.")
+        raise UsageError(
+            f"No key of {host.name} is known on this computer.", hint="Nothing has to be forgotten."
+        )
     if not arguments.yes and not can_ask():
         raise UsageError(
-            f"Forgetting the key of {host} has to be confirmed.",
+            f"Forgetting the key of {host.name} has to be confirmed.",
             detail="\n".join(lines),
             hint="Ask its administrator why the key changed; then add --yes.",
         )
     if not arguments.yes:
-        print(f"The key of {host} on this computer:", *lines, sep="\n  ")
+        print(f"The key of {host.name} on this computer:", *lines, sep="\n  ")
         if not ask_yes("Forget it? Only if its administrator told you that it changed.", default=False):
             raise Cancelled
     return _shown(hosts.forget(host), arguments)

@@ -169,10 +169,11 @@ class HostKeyChanged(Refused):
     """The server's key is not the one known for it. There is no way round inside a connection.
 
     `host` is the server's name in known_hosts, `presented` the (type, fingerprint) it shows now, `known` the
-    (type, fingerprint, FILE:LINE) of each key that stands there.
+    (type, fingerprint, FILE:LINE) of each key that stands there. `files` are the user's own known_hosts for it.
     """
 
     host = ""
+    files: tuple[str, ...] = ()
     presented: tuple[str, str] = ("", "")
     known: tuple[tuple[str, str, str], ...] = ()
 

@@ -153,6 +153,7 @@ class MainWindow(QMainWindow):
 
     def _show_refused_host(self, error: HostKeyChanged) -> None:
         """No way through; forgetting the host is a deed of its own."""
+        from modelkeep.core.workflows.hosts import KnownAs
         from modelkeep.gui.dialogs.forgethost import ForgetHost
         from modelkeep.gui.dialogs.hostkey import HostChangedDialog
 
@@ -160,7 +161,7 @@ class MainWindow(QMainWindow):
 
         def forget() -> None:
             if dialog.wants_to_forget:
-                ForgetHost(self._session.jobs, error.host, self).open()
+                ForgetHost(self._session.jobs, KnownAs(error.host, error.files), self).open()
 
         dialog.accepted.connect(forget)
         dialog.finished.connect(dialog.deleteLater)

@@ -16,7 +16,9 @@ import pytest
 import servers
 from contract.conftest import SHORT
 from modelkeep.core.project import Project
+from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.values import Secret
+from modelkeep.core.workflows import hosts
 from modelkeep.core.workflows.remote_test import State, run_test
 from remote_trial import Try, failed, needs_root, spec_of, trust
 from servers import SshServer
@@ -119,13 +121,26 @@ def test_a_changed_key_on_the_way_is_that_hosts(
     server: SshServer, home: Path, tmp_path: Path, try_out: Try
 ) -> None:
     other = Path(f"{servers.make_key(tmp_path / 'other')}.pub").read_text()
-    (home / ".ssh/known_hosts").write_text(f"[localhost]:{server.port} {other}{server.known_hosts()}")
-    hop = f"Host hop\n  HostName localhost\n  Port {server.port}\nHost 127.0.0.1\n  ProxyJump hop\n"
-    (home / ".ssh/config").write_text(hop)
+    own = home / ".ssh/hops"
+    own.write_text(f"nas {other}")
+    hop = f"HostName localhost\n  Port {server.port}\n  HostKeyAlias nas\n  UserKnownHostsFile {own}"
+    (home / ".ssh/config").write_text(f"Host hop\n  {hop}\nHost 127.0.0.1\n  ProxyJump hop\n")
     step = failed(try_out(spec_of(server)))
     assert step.reason == "host_changed"
-    assert f"[localhost]:{server.port} shows another key" in step.text
-    assert f"ssh-keygen -R '[localhost]:{server.port}'" in step.advice
+    assert "nas shows another key" in step.text
+    assert f"ssh-keygen -R 'nas' -f {own}" in step.advice
+    assert step.forgettable is not None and [one.place for one in hosts.lines_of(step.forgettable)] == [
+        f"{own}:1"
+    ]
+    hosts.forget(step.forgettable)
+    assert own.read_text() == "" and server.known_hosts() in (home / ".ssh/known_hosts").read_text()
+
+
+def test_a_key_is_looked_for_as_the_config_names_its_server(home: Path) -> None:
+    own = home / ".ssh/nas"
+    (home / ".ssh").mkdir(exist_ok=True)
+    (home / ".ssh/config").write_text(f"Host nas\n  HostName 10.0.0.5\n  UserKnownHostsFile {own}\n")
+    assert hosts.known_as(RemoteSpec.parse("ssh://nas/data")) == hosts.KnownAs("10.0.0.5", (str(own),))
 
 
 def test_a_revoked_key(server: SshServer, home: Path, try_out: Try) -> None:
@@ -133,7 +148,7 @@ def test_a_revoked_key(server: SshServer, home: Path, try_out: Try) -> None:
         file.write(f"@revoked * {server.known_hosts().split(' ', 1)[1]}")
     step = failed(try_out(spec_of(server)))
     assert (step.key, step.reason) == ("host_key", "host_revoked")
-    assert "was declared invalid" in step.text
+    assert "was declared invalid" in step.text and step.forgettable is None
 
 
 # -- who you are ---------------------------------------------------------------------------------------

@@ -160,7 +160,10 @@ def test_forgetting_a_host_takes_out_its_lines_and_keeps_a_copy(qtbot: QtBot, jo
     known.parent.mkdir(exist_ok=True)
     text = f"# mine\nlab.example.org ssh-ed25519 {_KEY}\nother ssh-ed25519 {_KEY}\n*.example.org ssh-ed25519 {_KEY}\n"
     known.write_text(text)
-    dialog = ForgetHost(jobs, "lab.example.org")
+    host = hosts.KnownAs("lab.example.org", (str(known),))
+    ran = home / "ran"
+    (home / ".ssh/config").write_text(f'Match exec "touch {ran}"\n  HostName elsewhere\n')
+    dialog = ForgetHost(jobs, host)
     qtbot.addWidget(dialog)
     dialog.show()
     qtbot.waitUntil(dialog.proceed.isEnabled, timeout=10_000)
@@ -171,7 +174,7 @@ def test_forgetting_a_host_takes_out_its_lines_and_keeps_a_copy(qtbot: QtBot, jo
         dialog.proceed.click()
     assert known.read_text() == text.replace(f"lab.example.org ssh-ed25519 {_KEY}\n", "", 1)
     assert (home / ".ssh/known_hosts.old").read_text() == text
-    assert hosts.lines_of("lab.example.org") == ()
+    assert hosts.lines_of(host) == () and not ran.exists()
 
 
 # -- secrets -------------------------------------------------------------------------------------------

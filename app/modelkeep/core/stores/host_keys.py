@@ -53,11 +53,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known about one host."""
+    """What is known about one host. `files` are the user's own that were looked into."""
 
     host: str
     keys: tuple[Line, ...]
     revoked: tuple[Line, ...]
+    files: tuple[str, ...] = ()
 
     def types(self) -> list[str]:
         """Key types to prefer, so that the server shows the key that can be compared."""
@@ -100,7 +101,7 @@ class Known:
         self, reason: str, key: HostKey, known: tuple[Line, ...], title: str, *, detail: str, hint: str
     ) -> HostKeyChanged:
         error = HostKeyChanged(title, detail=detail, hint=hint, reason=reason)
-        error.host = self.host
+        error.host, error.files = self.host, self.files
         error.presented = (key.type, key.fingerprint)
         error.known = tuple((line.key.type, line.key.fingerprint, line.place) for line in known)
         return error
@@ -114,14 +115,20 @@ def host_name(address: Address, alias: str = "") -> str:
     return host if address.port == 22 else f"[{host}]:{address.port}"
 
 
-def lookup(files: Iterable[str], name: str) -> Known:
-    """Everything the files say about the host; files that are missing or unreadable say nothing."""
-    matching = [line for file in files for line in _lines(file) if _matches(line.names, name)]
+def lookup(own: Iterable[str], name: str, *, machine: Iterable[str] = (), also: str = "") -> Known:
+    """Everything the user's `own` files and the machine's say about the host; missing ones say nothing.
 
-    def marked(marker: str) -> tuple[Line, ...]:
-        return tuple(line for line in matching if line.marker == marker)
-
-    return Known(name, marked(""), marked(_REVOKED))
+    What is revoked for the name `also` is revoked for this host, too.
+    """
+    files = tuple(own)
+    lines = [line for file in (*files, *machine) for line in _lines(file)]
+    keys = tuple(line for line in lines if not line.marker and _matches(line.names, name))
+    revoked = tuple(
+        line
+        for line in lines
+        if line.marker == _REVOKED and (_matches(line.names, name) or _matches(line.names, also))
+    )
+    return Known(name, keys, revoked, files)
 
 
 def authorities(files: Iterable[str], names: Iterable[str]) -> list[Line]:

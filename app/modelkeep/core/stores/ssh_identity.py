@@ -118,7 +118,8 @@ def _doubt(route: Route, key: HostKey, certificate: bytes | None, authorities: l
 
 def _known(route: Route) -> Known:
     name = host_keys.host_name(route.address, route.key_alias)
-    return host_keys.lookup((*route.known_hosts, *route.machine_hosts), name)
+    plain = route.address.host.lower()  # authorities count by it, so whoever is revoked by it does not
+    return host_keys.lookup(route.known_hosts, name, machine=route.machine_hosts, also=plain)
 
 
 def _is_known(route: Route, key: HostKey) -> bool:

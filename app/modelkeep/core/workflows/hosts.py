@@ -10,6 +10,17 @@ from modelkeep.core.values import Change, Changes
 
 
 @dataclass(frozen=True, slots=True)
+class KnownAs:
+    """Under which name, and in which files of the user, the key of a host is kept.
+
+    From a HostKeyChanged it is what the connection looked up: the host may be one on the way to the server.
+    """
+
+    name: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KnownLine:
     """A line that holds a key of the host: `place` is FILE:LINE."""
 
@@ -18,26 +29,19 @@ class KnownLine:
     fingerprint: str
 
 
-def host_of(spec: RemoteSpec) -> str:
-    """The name that the server of a remote has in known_hosts: host, or [host]:port."""
+def known_as(spec: RemoteSpec) -> KnownAs:
+    """Where the key of a remote's server is kept. May take long: ~/.ssh/config can run programs."""
     route = resolve(spec.host, spec.user, spec.port)
-    return host_keys.host_name(route.address, route.key_alias)
+    return KnownAs(host_keys.host_name(route.address, route.key_alias), route.known_hosts)
 
 
-def lines_of(host: str) -> tuple[KnownLine, ...]:
-    """The lines of the user's known_hosts that hold keys of this host alone."""
-    lines = (line for file in _files(host) for line in host_keys.own_lines(file, host))
+def lines_of(host: KnownAs) -> tuple[KnownLine, ...]:
+    """The lines of these files that hold keys of this host alone."""
+    lines = (line for file in host.files for line in host_keys.own_lines(file, host.name))
     return tuple(KnownLine(one.place, one.key.type, one.key.fingerprint) for one in lines)
 
 
-def forget(host: str) -> Changes:
+def forget(host: KnownAs) -> Changes:
     """Take those lines out; the file as it was is kept beside it, with the ending .old. Raises StoreFailed."""
-    removed = tuple(line for file in _files(host) for line in host_keys.forget_host(file, host))
-    return Changes(Change.NONE, f"The key of {host} is forgotten.", notes=removed)
-
-
-def _files(host: str) -> tuple[str, ...]:
-    """The user's own files for a host that is named as in known_hosts."""
-    name, _, port = host.rpartition("]:")
-    route = resolve(name.removeprefix("["), "", int(port)) if name else resolve(host)
-    return route.known_hosts
+    removed = tuple(line for file in host.files for line in host_keys.forget_host(file, host.name))
+    return Changes(Change.NONE, f"The key of {host.name} is forgotten.", notes=removed)

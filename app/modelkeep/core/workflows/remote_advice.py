@@ -6,6 +6,7 @@ Failures are told apart by their one-word `reason`, never by their texts. Knows 
 from __future__ import annotations
 
 import re
+import shlex
 
 from modelkeep.core.errors import (
     AddressChanged,
@@ -19,6 +20,7 @@ from modelkeep.core.errors import (
 from modelkeep.core.nouns import dataclass
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.trial import Obstacle
+from modelkeep.core.workflows.hosts import KnownAs
 from modelkeep.core.workflows.remote_sentences import NONE, SENTENCES
 from modelkeep.core.workflows.remote_steps import Found, State
 
@@ -73,11 +75,14 @@ def explain(error: ModelkeepError, place: Place) -> Found:
         command = f"modelkeep remote trust {place.name}" if place.is_known else "modelkeep setup"
         words |= {"trust": f"{command} --fingerprint {error.fingerprint}"}
     if isinstance(error, (UnknownHost, HostKeyChanged)):
-        words |= _on_the_way(error.host, place)
+        words |= _on_the_way(error, place)
     if not text:
         return Found(State.FAILED, error.title, error.hint, error.detail, reason or "failed")
     advice = advice.format_map(words)
-    return Found(State.FAILED, text.format_map(words), advice, error.detail, reason)
+    forgettable = None
+    if isinstance(error, HostKeyChanged) and reason == "host_changed":  # a revoked key stays one
+        forgettable = KnownAs(error.host, error.files)
+    return Found(State.FAILED, text.format_map(words), advice, error.detail, reason, forgettable)
 
 
 def _reason(error: ModelkeepError) -> str:
@@ -130,11 +135,15 @@ def _own_folder(place: Place) -> str:
     return f" Your own folder there is {place.home}: try {place.url(place.home + '/data')}"
 
 
-def _on_the_way(host: str, place: Place) -> dict[str, object]:
+def _on_the_way(error: UnknownHost | HostKeyChanged, place: Place) -> dict[str, object]:
     """The words that differ where the key is not the server's own but that of one on the way to it."""
+    host = error.host
     if host.lower() in ("", _known_as(place).lower()):
         return {}
-    return {"host": host, "forget": f"ssh-keygen -R '{host}'"}
+    known = error.known if isinstance(error, HostKeyChanged) else ()
+    files = dict.fromkeys(where.rpartition(":")[0] for _, _, where in known)
+    options = "".join(f" -f {shlex.quote(file)}" for file in files)
+    return {"host": host, "forget": f"ssh-keygen -R '{host}'{options}"}
 
 
 def _known_as(place: Place) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 from modelkeep.core.nouns import dataclass
+
+if TYPE_CHECKING:
+    from modelkeep.core.workflows.hosts import KnownAs
 
 
 class State(enum.StrEnum):
@@ -23,7 +27,7 @@ class Step:
     """One step of the test. `text` says what was found, `advice` what to try, `detail` the bare facts.
 
     `reason` is one word for what went wrong or is special, the same in every language; `seconds` do not count
-    the time a person took to answer.
+    the time a person took to answer. `forgettable` is the host, perhaps one on the way, whose key has changed.
     """
 
     key: str
@@ -34,6 +38,7 @@ class Step:
     detail: str = ""
     seconds: float = 0.0
     reason: str = ""
+    forgettable: KnownAs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Found:
     advice: str = ""
     detail: str = ""
     reason: str = ""
+    forgettable: KnownAs | None = None
 
 
 #: (key, title) in the order of the test.

@@ -169,8 +169,12 @@ class _Test:
 
     def _put(self, key: str, found: Found, seconds: float = 0.0) -> None:
         title = self._steps[key].title
-        step = Step(key, title, found.state, found.text, found.advice, found.detail, seconds, found.reason)
-        self._put_step(step)
+        self._put_step(
+            Step(
+                key, title, found.state, found.text, found.advice, found.detail, seconds, found.reason,
+                found.forgettable,
+            )
+        )  # fmt: skip
 
     def _put_step(self, step: Step) -> None:
         self._steps[step.key] = step

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from modelkeep.core.progress import Progress
 from modelkeep.core.workflows import hosts
+from modelkeep.core.workflows.hosts import KnownAs
 from modelkeep.gui import theme
 from modelkeep.gui.dialogs.frame import NameLabel, allow, labelled
 from modelkeep.gui.dialogs.pathlist import PathList
@@ -20,7 +21,7 @@ from modelkeep.gui.wording import counted, translate
 class ForgetHost(WorkingDialog):
     """Accepted means that the lines are gone; the next connection asks about the key as for an unknown host."""
 
-    def __init__(self, running: Jobs, host: str, parent: QWidget | None = None) -> None:
+    def __init__(self, running: Jobs, host: KnownAs, parent: QWidget | None = None) -> None:
         super().__init__(
             translate("ForgetHost", "Forget this host"),
             icon="unsafe",
@@ -33,7 +34,7 @@ class ForgetHost(WorkingDialog):
             width=720,
         )
         self._jobs, self._host = running, host
-        labelled(self.form(), translate("ForgetHost", "Server"), NameLabel(host, bold=True))
+        labelled(self.form(), translate("ForgetHost", "Server"), NameLabel(host.name, bold=True))
         self._caption = PlainLabel(translate("ForgetHost", "&Lines that are removed"))
         self.lines = PathList((), translate("ForgetHost", "Lines that are removed"))
         self.lines.setFont(theme.mono())

@@ -6,7 +6,6 @@ from PySide6.QtWidgets import QWidget
 
 from modelkeep.core.project import Project
 from modelkeep.core.values import Remote
-from modelkeep.core.workflows import hosts
 from modelkeep.gui.dialogs.forgethost import ForgetHost
 from modelkeep.gui.dialogs.frame import Dialog
 from modelkeep.gui.dialogs.stepsview import StepsView
@@ -51,7 +50,7 @@ class RemoteTestDialog(Dialog):
         self.view.show_steps(steps)
         self.again.setEnabled(not running)
         failed = steps.failed
-        self.forget.setVisible(failed is not None and failed.reason == "host_changed" and not running)
+        self.forget.setVisible(failed is not None and failed.forgettable is not None and not running)
         name = line(self._remote.name)
         texts = (
             translate("RemoteTest", "Testing {name}"),
@@ -68,8 +67,10 @@ class RemoteTestDialog(Dialog):
             super().reject()
 
     def _forget(self) -> None:
-        host = hosts.host_of(self._project.remote_spec(self._remote.name))
-        dialog = ForgetHost(self._jobs, host, self)
+        failed = self.trial.steps.failed
+        if failed is None or failed.forgettable is None:
+            return
+        dialog = ForgetHost(self._jobs, failed.forgettable, self)
         dialog.accepted.connect(self.run)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()

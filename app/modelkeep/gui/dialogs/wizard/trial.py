@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QPushButton
 
-from modelkeep.core.workflows import hosts, storage
+from modelkeep.core.workflows import storage
 from modelkeep.gui.dialogs.forgethost import ForgetHost
 from modelkeep.gui.dialogs.stepsview import StepsView
 from modelkeep.gui.dialogs.trial import Trial
@@ -97,7 +97,7 @@ class TrialPage(Page):
         for one in self.extras():
             one.setEnabled(not running)
         self.without.setVisible(self.isVisible() and not running and not steps.is_good)
-        changed_key = failed is not None and failed.reason in ("host_changed", "host_revoked")
+        changed_key = failed is not None and failed.forgettable is not None
         self.forget.setVisible(self.isVisible() and not running and changed_key)
         self.changed.emit()
 
@@ -118,10 +118,10 @@ class TrialPage(Page):
         self._leave = leave
 
     def _forget(self) -> None:
-        draft = self._choices.draft
-        if draft is None:
+        failed = self.trial.steps.failed
+        if failed is None or failed.forgettable is None:
             return
-        dialog = ForgetHost(self._session.jobs, hosts.host_of(draft.spec()), self.window())
+        dialog = ForgetHost(self._session.jobs, failed.forgettable, self.window())
         dialog.accepted.connect(self.run)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
