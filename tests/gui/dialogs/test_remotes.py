@@ -13,8 +13,11 @@ from pytestqt.qtbot import QtBot
 import builders
 from modelkeep.core.credentials import open_vault
 from modelkeep.core.errors import HostKeyChanged
+from modelkeep.core.project import Project
 from modelkeep.core.workflows import addresses, hosts
+from modelkeep.core.workflows.remote_test import State, Step
 from modelkeep.gui.dialogs.forgethost import ForgetHost
+from modelkeep.gui.dialogs.frame import NameLabel
 from modelkeep.gui.dialogs.hostkey import HostChangedDialog, on_the_server
 from modelkeep.gui.dialogs.remotes import RemotesDialog
 from modelkeep.gui.dialogs.remotetest import RemoteTestDialog
@@ -175,6 +178,23 @@ def test_forgetting_a_host_takes_out_its_lines_and_keeps_a_copy(qtbot: QtBot, jo
     assert known.read_text() == text.replace(f"lab.example.org ssh-ed25519 {_KEY}\n", "", 1)
     assert (home / ".ssh/known_hosts.old").read_text() == text
     assert hosts.lines_of(host) == () and not ran.exists()
+
+
+def test_a_test_offers_to_forget_the_host_that_it_met(qtbot: QtBot, flowers: Path, jobs: Jobs) -> None:
+    (flowers / ".dvc/config").write_text(_CONFIG)
+    project = Project.open(flowers)
+    share = next(one for one in project.remotes() if one.name == "share")
+    dialog = RemoteTestDialog(project, jobs, share)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitUntil(lambda: not dialog.trial.is_running, timeout=20_000)
+    for hop in (hosts.KnownAs("hop", ("/none",)), None):
+        dialog.trial.steps.take(Step("folder", "", State.FAILED, reason="host_changed", forgettable=hop))
+        dialog.trial.changed.emit()
+        assert dialog.forget.isVisible() == (hop is not None)
+        dialog.forget.click()
+    (shown,) = dialog.findChildren(ForgetHost)
+    assert "hop" in {one.text() for one in shown.findChildren(NameLabel)}
 
 
 # -- secrets -------------------------------------------------------------------------------------------
