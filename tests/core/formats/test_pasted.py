@@ -48,7 +48,7 @@ def test_an_address_is_understood(text: str, url: str) -> None:
     assert understand(text).url == url
 
 
-@pytest.mark.parametrize("url", {url for text, url in _UNDERSTOOD if "\\" not in url})
+@pytest.mark.parametrize("url", sorted({url for text, url in _UNDERSTOOD if "\\" not in url}))
 def test_what_comes_out_is_an_address_for_dvc(url: str) -> None:
     assert url_problem(url) == ""
 
