@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -107,6 +108,14 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home", numbered=True)
     _enter_home(monkeypatch, folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _nobody_trusted_before() -> Iterator[None]:
+    """No test inherits a server that another one trusted for the run of the program."""
+    yield
+    if identity := sys.modules.get("modelkeep.core.stores.ssh_identity"):
+        identity.forget_trust()
 
 
 def _enter_home(patch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -109,10 +109,16 @@ def make_window(*, quiet: bool = False) -> tuple[MainWindow, Session]:
 def _ask_in(window: MainWindow, session: Session) -> None:
     """Questions of workers are dialogs of this window; what the user wants kept goes to the keyring."""
     vault = open_vault()  # chooses its backend when it is first asked, on a worker's thread
+
+    def why_not_kept() -> str:
+        if not vault.is_persistent:
+            return vault.reason or vault.describe()
+        return session.project.credentials.keyring_problem if session.project else ""
+
     questions = GuiQuestions(
         window,
         project_name=lambda: session.project.name if session.project else "",
-        keyring=lambda: "" if vault.is_persistent else vault.reason or vault.describe(),
+        keyring=why_not_kept,
     )
     session.ask_with(questions, lambda: KeptVault(vault, questions.keeps))
     session.jobs.around = questions.asking_for
