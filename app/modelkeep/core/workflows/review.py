@@ -114,11 +114,7 @@ def status(project: Project, progress: Progress = SILENT) -> Status:
 
 
 def presence(
-    project: Project,
-    outputs: Sequence[Output],
-    progress: Progress = SILENT,
-    *,
-    ask_remote: bool = True,
+    project: Project, outputs: Sequence[Output], progress: Progress = SILENT, *, ask_remote: bool = True
 ) -> dict[str, Presence]:
     """Where the objects of each output are, by output path.
 
