@@ -141,8 +141,10 @@ def measure(session: Session, rest: Callable[[Session], None], qtbot: QtBot) -> 
             assert done_before > 0
             stalls[title] = watch.spans
     return Measured(
-        own={title: max(map(machine.own, spans)) for title, spans in stalls.items()},
-        stalls={title: max(end - start for start, end in spans) for title, spans in stalls.items()},
+        own={title: max(map(machine.own, spans), default=0.0) for title, spans in stalls.items()},
+        stalls={
+            title: max((end - start for start, end in spans), default=0.0) for title, spans in stalls.items()
+        },
         cancels={title: machine.own(span) for title, span in cancels.items()},
         machine=machine.worst,
     )

@@ -204,7 +204,7 @@ def test_the_window_never_waits_for_workers(qtbot, running, tmp_path: Path):
                 running.start(str(number), work, jobs.REPOSITORY if number == 3 else jobs.READING)
             idle(qtbot, running)
             qtbot.wait(60)
-        worst = max(map(machine.own, watch.spans))
+        worst = max(map(machine.own, watch.spans), default=0.0)
         if worst < 0.2:
             return
     unless_machine_is_busy(machine.worst)

@@ -156,7 +156,7 @@ def test_where_the_keyring_does_not_help_the_password_is_asked_once(
     with MachineWatch() as machine, StallWatch() as watch:
         assert use(lab, qtbot) == 1
     assert has(lab, *words), [text for text in lab.said if "eyring" in text]
-    assert max(map(machine.own, watch.spans)) < STALL
+    assert max(map(machine.own, watch.spans), default=0.0) < STALL
     kept = [*home.rglob("*"), *tmp_path.rglob("*")]
     assert not [one for one in kept if one.is_file() and PASSWORD.encode() in one.read_bytes()]
 
@@ -167,4 +167,4 @@ def test_an_open_keyring_keeps_it_for_the_next_time(lab: Lab, qtbot: QtBot) -> N
         assert use(lab, qtbot) == 1
     kept = open_vault().get(lab.address)
     assert kept is not None and kept.reveal() == PASSWORD
-    assert max(map(machine.own, watch.spans)) < STALL
+    assert max(map(machine.own, watch.spans), default=0.0) < STALL
