@@ -188,31 +188,32 @@ class Uploads:
 
     def reject(self, bad: list[Sent], where: str) -> None:
         """Discard what arrived with other bytes than were sent."""
-        for one in bad:
-            self._discard(one.temp)
-            self._failed(
-                one.key,
-                StoreFailed(
-                    f"{one.key} arrived damaged and was discarded.",
-                    detail=f"{where} holds other bytes than were sent.",
-                    hint="Push again; if it happens again, the disk or memory of the server may be failing.",
-                    paths=(one.key,),
-                ),
-            )
+        self._refuse(
+            bad,
+            "arrived damaged",
+            f"{where} holds other bytes than were sent.",
+            "the disk or memory of the server may be failing.",
+        )
 
     def leave(self, unknown: list[Sent], where: str) -> None:
         """Discard what the server could not hash."""
-        for one in unknown:
+        self._refuse(
+            unknown,
+            "could not be checked",
+            f"{where} did not say the MD5 of what it received.",
+            "ask its administrator whether md5sum works there.",
+        )
+
+    def _refuse(self, sent: list[Sent], what: str, detail: str, then: str) -> None:
+        for one in sent:
             self._discard(one.temp)
-            self._failed(
-                one.key,
-                StoreFailed(
-                    f"{one.key} could not be checked and was discarded.",
-                    detail=f"{where} did not say the MD5 of what it received.",
-                    hint="Push again; if it happens again, ask its administrator whether md5sum works there.",
-                    paths=(one.key,),
-                ),
+            error = StoreFailed(
+                f"{one.key} {what} and was discarded.",
+                detail=detail,
+                hint=f"Push again; if it happens again, {then}",
+                paths=(one.key,),
             )
+            self._failed(one.key, error)
 
     def discard(self, one: Sent) -> None:
         """Remove what arrived and is not wanted."""

@@ -44,8 +44,8 @@ class GcPlan:
     garbage that no remote was seen to have: they stay, unless `even_unpushed`, and then they are in `remove`, too.
 
     `belongs` tells of `remove` and `stays` of `only_here` which versions they belonged to. `expired` were put
-    away long enough ago to be deleted for good, which frees `expired_bytes`. `must_say_yes` is why nothing is
-    done without the user's plain yes; `warnings` are to be told loudly.
+    away long enough ago to be deleted for good, which frees `expired_bytes`. `warnings` are to be told
+    loudly, and nothing is done without the user's plain yes to them.
     """
 
     keep: Keep
@@ -64,9 +64,13 @@ class GcPlan:
     expired_bytes: int
     far: Far | None
     asked: float
-    must_say_yes: str
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def must_say_yes(self) -> str:
+        """Why nothing is done without the user's plain yes; "" where no yes is needed."""
+        return " ".join(self.warnings)
 
     @property
     def is_empty(self) -> bool:
@@ -138,7 +142,6 @@ def plan_gc(
         expired_bytes=sum(sum(yard.content(pile.name).values()) for pile in expired),
         far=far,
         asked=asked,
-        must_say_yes=" ".join(filter(None, [sharing, far.warning if far else ""])),
         warnings=tuple(filter(None, [sharing, far.warning if far else ""])),
         notes=(*marking.notes, *notes, *(far.notes if far else ())),
     )
