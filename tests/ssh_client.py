@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from modelkeep.core.progress import SILENT, Progress
+from modelkeep.core.stores.base import LoginProvider, RemoteSpec
 from modelkeep.core.stores.limits import Limits
+from modelkeep.core.stores.registry import open_store
 from modelkeep.core.stores.ssh_auth import Keys
 from modelkeep.core.stores.ssh_config import resolve
 from modelkeep.core.stores.ssh_connect import Connection
@@ -38,6 +40,15 @@ def log_in(
     keys = Keys(str(keyfile), alone=alone)
     Connection(route, keys, login, limits, progress, reached=facts.__setitem__).close()  # type: ignore[arg-type]
     return facts
+
+
+def use(spec: RemoteSpec, login: LoginProvider) -> None:
+    """Open the store that `spec` describes, prepare it, and close it."""
+    store = open_store(spec, login, limits=SHORT)
+    try:
+        store.prepare()
+    finally:
+        store.close()
 
 
 def write(home: Path, text: str, name: str = "config") -> Path:

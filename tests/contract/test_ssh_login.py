@@ -10,27 +10,17 @@ from pathlib import Path
 import pytest
 
 import servers
-from contract.conftest import SHORT, spec_of, trust
+from contract.conftest import spec_of, trust
 from modelkeep.core.credentials import NO_QUESTIONS, Credentials, MemoryVault
 from modelkeep.core.errors import ConnectionLost, LoginFailed, LoginNeeded
 from modelkeep.core.progress import Cancelled
 from modelkeep.core.stores import ssh_connect, ssh_identity
-from modelkeep.core.stores.base import RemoteSpec
-from modelkeep.core.stores.registry import login_address, open_store
+from modelkeep.core.stores.registry import login_address
 from modelkeep.core.values import Secret
 from servers import SshServer
-from ssh_client import log_in
+from ssh_client import log_in, use
 
 pytestmark = pytest.mark.skipif(not servers.IS_ROOT, reason=servers.NO_ROOT)
-
-
-def use(spec: RemoteSpec, login: servers.Login) -> None:
-    """Connect, do something, and close."""
-    store = open_store(spec, login, limits=SHORT)
-    try:
-        store.prepare()
-    finally:
-        store.close()
 
 
 def test_a_wrong_password_is_asked_again_and_only_the_right_one_accepted(ssh: SshServer, home: Path) -> None:

@@ -25,13 +25,13 @@ from modelkeep.core.progress import Cancelled, Progress
 from modelkeep.core.stores import ssh_identity, ssh_reach
 from modelkeep.core.stores.base import RemoteSpec
 from modelkeep.core.stores.limits import DEFAULT, Limits
-from modelkeep.core.stores.registry import login_address, open_store
+from modelkeep.core.stores.registry import login_address
 from modelkeep.core.stores.ssh_auth import Keys
 from modelkeep.core.stores.ssh_config import resolve
 from modelkeep.core.stores.ssh_connect import Connection
 from modelkeep.core.stores.ssh_stages import Stage
 from servers import SshServer
-from ssh_client import log_in, write
+from ssh_client import log_in, use, write
 
 needs_root = pytest.mark.skipif(not servers.IS_ROOT, reason=servers.NO_ROOT)
 
@@ -54,15 +54,6 @@ def to(host: str, login: servers.Login, limits: Limits = SHORT) -> dict[Stage, s
     facts: dict[Stage, str] = {}
     Connection(resolve(host), Keys(), login, limits, reached=facts.__setitem__).close()
     return facts
-
-
-def use(spec: RemoteSpec, login: servers.Login) -> None:
-    """Open a store, prepare it, close it."""
-    store = open_store(spec, login, limits=SHORT)
-    try:
-        store.prepare()
-    finally:
-        store.close()
 
 
 # -- that lead there -----------------------------------------------------------------------------------
